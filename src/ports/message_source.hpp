@@ -40,8 +40,8 @@ class MessageBatch {
   };
 
   MessageBatch() = default;
-  MessageBatch(std::vector<Run> runs, std::unique_ptr<Storage> storage)
-      : runs(std::move(runs)), storage_(std::move(storage)) {}
+  MessageBatch(std::vector<Run> runs_of_batch, std::unique_ptr<Storage> storage)
+      : runs(std::move(runs_of_batch)), storage_(std::move(storage)) {}
 
   bool empty() const { return runs.empty(); }
 

@@ -41,6 +41,7 @@ struct Refused {};
 /// The reply was lost: it may be written or not, or be written yet. Only the fences tell.
 struct Unknown {
   std::string why;
+  Committed if_landed{};  ///< what is known of the result, should the fences say that it landed
 };
 
 /// Nothing was written, through no fault of a message: wait and repeat.

@@ -1,0 +1,161 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "base/guarded.hpp"
+#include "base/latency.hpp"
+#include "domain/backoff.hpp"
+#include "domain/fence.hpp"
+#include "domain/lane_counters.hpp"
+#include "ports/clock.hpp"
+#include "ports/dead_letters.hpp"
+#include "ports/message_source.hpp"
+#include "ports/payload_reader.hpp"
+#include "ports/sink.hpp"
+#include "services/lane_plan.hpp"
+
+namespace signalbox {
+
+struct LaneOptions {
+  std::string name;  ///< redis, redis-priority, postgres, postgres-priority
+  StartAt first_start = StartAt::Earliest;
+  PollLimits poll{};
+  std::chrono::milliseconds poll_wait{100};
+  Backoff::Limits backoff{};
+  std::chrono::milliseconds idle_ping{1'000};      ///< how long a sink may stay unasked
+  std::chrono::milliseconds inspect_every{15'000};
+  std::chrono::milliseconds drain{5'000};          ///< for the batch in hand, after a stop
+  std::uint64_t seed = 1;                          ///< of the jitter of waits
+};
+
+/// Whether something that the lane depends on answers, and since when.
+struct DependencyState {
+  bool is_up = false;
+  ReceivedAt since{};
+  std::string last_error;  ///< of the last failure; kept after recovery
+
+  bool operator==(const DependencyState&) const = default;
+};
+
+/// What a lane tells about itself. A copy; safe to keep.
+struct LaneStatus {
+  std::string name;
+  LaneCounters counters;
+  DependencyState sink;
+  DependencyState log;           ///< the message source and the dead-letter topic
+  std::vector<SinkWarning> warnings;
+  std::uint64_t partitions = 0;
+  std::uint64_t waiting_partitions = 0;  ///< assigned, their fences not read yet
+  std::int64_t lost_to_retention = 0;    ///< gap messages in the fences, unacknowledged
+  std::uint64_t alarms = 0;              ///< rows of the amnesia table other than the ordinary
+  std::string last_alarm;
+  ReceivedAt last_delivery{};
+  FenceMap fences;               ///< at most half a second old
+};
+
+enum class Step : std::uint8_t { Idle, Done, Failed };
+
+/// One loop over one sink: poll, route, write, commit.
+///
+/// Each message's effect is in the sink once, in partition order, whatever fails: the fence moves
+/// in the same write as the data, and a batch stays in hand until the sink has said that it has
+/// it. One thread calls step() or run(); status() and acknowledge_gaps() may be called from any.
+/// What it borrows must outlive it.
+class DeliveryLane {
+ public:
+  struct Io {
+    MessageSource& source;
+    Sink& sink;
+    DeadLetters& dead_letters;
+    PayloadReader& reader;
+    Clock& clock;
+  };
+
+  DeliveryLane(Io io, LaneOptions options);
+
+  /// One duty cycle. Failed means that something outside did not answer: wait, then call again.
+  Step step();
+
+  /// step() until a stop is requested, with waits after failures; then finishes the batch in hand.
+  void run(std::stop_token stop);
+
+  LaneStatus status() const { return published_.copy(); }
+
+  /// Time from a message's log timestamp to the sink's word that it has it.
+  LatencySnapshot delays() const { return delays_.snapshot(); }
+
+  /// An operator has seen the gaps: they are taken out of the fences with the next step.
+  void acknowledge_gaps() { acknowledge_ = true; }
+
+ private:
+  struct InHand {
+    MessageBatch batch;
+    std::uint64_t messages = 0;
+    RefusedRows refused_rows{};
+    std::optional<LanePlan> plan{};
+    bool is_verified = false;  ///< the first messages after a begin() were compared
+    bool letters_are_put = false;
+    bool is_doubtful = false;  ///< a reply was lost: the fences must be read before anything else
+    std::optional<Committed> if_landed{};  ///< of every write of this batch without a reply
+  };
+
+  Step guarded_step();
+  void take(Polled polled);
+  void lose(const TopicPartition& partition);
+  void verify_first_messages();
+  Step deliver();
+  void put_letters();
+  Step write();
+  Step set_aside(RowsRejected& rejected);
+  Step finish(const Committed& committed);
+  Step settle_doubt();
+  void adopt(const FenceMap& actual, std::span<const TopicPartition> partitions);
+  void recheck();
+  void stay_awake();
+  void drain();
+
+  void place_waiting();
+  void start_group(const FenceMap& fences);
+  [[nodiscard]] bool place_fences(std::span<const FenceMove> moves);
+  FenceMove placement(const TopicPartition& partition, const FenceMap& fences,
+                      const LogRange& range, GroupHistory history);
+  void begin(const TopicPartition& partition, const Fence& fence, const LogRange& range);
+  void replace_by_time(const TopicPartition& partition);
+  void clear_gaps();
+
+  void alarm(ResumeCase resume_case, const TopicPartition& partition, const std::string& detail);
+  void mark_up(DependencyState& state);
+  void mark_down(DependencyState& state, const std::string& why);
+  void publish_status();
+
+  /// Every call to the outside goes through one of these two, so that a failure finds its owner.
+  MessageSource& log();
+  Sink& sink();
+
+  Io io_;
+  LaneOptions options_;
+  /// The log when the lane first looked: what "latest" means however late the sink answers.
+  std::optional<std::map<TopicPartition, LogRange>> log_at_start_;
+  OwnedPartitions owned_;
+  std::vector<TopicPartition> waiting_;  ///< assigned, but their fences are not read yet
+  std::optional<InHand> in_hand_;
+  bool must_recheck_ = false;  ///< the sink was away: it may have come back with older fences
+  std::atomic<bool> acknowledge_ = false;
+  std::chrono::steady_clock::time_point last_contact_{};
+  std::chrono::steady_clock::time_point last_inspection_{};
+  std::chrono::steady_clock::time_point last_fences_published_{};
+  LatencySummary delays_;
+  LaneStatus status_;
+  DependencyState* talking_to_ = &status_.log;
+  Guarded<LaneStatus> published_;
+};
+
+}  // namespace signalbox
