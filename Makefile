@@ -4,10 +4,10 @@ export CCACHE_BASEDIR := $(CURDIR)
 export CCACHE_NOHASHDIR := 1
 export CMAKE_BUILD_PARALLEL_LEVEL ?= $(shell nproc)
 
-.PHONY: help up build test check bench format stack down clean
+.PHONY: help up build test check bench format stack down check-deploy clean
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\): *## /  make \1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\): *## /  make \1\t/p' Makefile | expand -t 14
 
 up:  ## builds and runs the whole switchboard on embedded parts; Ctrl-C stops it
 	@$(MAKE) --no-print-directory build
@@ -40,6 +40,13 @@ stack:  ## the real servers on loopback; point a shell at them: eval "$(tools/st
 
 down:  ## ends what make stack started
 	@tools/stack down
+
+check-deploy:  ## the compose file, the units, and the binary in a bare root
+	@tools/setup build deploy
+	@tests/run build
+	@docker-compose -f deploy/compose.yaml --profile shadow config --quiet
+	@command -v systemd-analyze >/dev/null && systemd-analyze verify deploy/*.service || true
+	@deploy/check-bare-root
 
 clean:  ## removes what was built, and the servers' data
 	@tools/stack down --purge
