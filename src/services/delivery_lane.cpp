@@ -230,7 +230,7 @@ Step DeliveryLane::finish(const Committed& committed) {
   }
   const ReceivedAt now = io_.clock.now();
   if (!plan.routed.empty()) status_.last_delivery = now;
-  for (const Routed& routed : plan.routed) delays_.record(now - routed.message->timestamp);
+  for (const Routed& routed : plan.routed) io_.delays.record(now - routed.message->timestamp);
   in_hand_.reset();
   return Step::Done;
 }

@@ -77,6 +77,8 @@ class DeliveryLane {
     DeadLetters& dead_letters;
     PayloadReader& reader;
     Clock& clock;
+    /// Gets the time from each message's log timestamp to the sink's word that it has it.
+    LatencySummary& delays;
   };
 
   DeliveryLane(Io io, LaneOptions options);
@@ -88,9 +90,6 @@ class DeliveryLane {
   void run(std::stop_token stop);
 
   LaneStatus status() const { return published_.copy(); }
-
-  /// Time from a message's log timestamp to the sink's word that it has it.
-  LatencySnapshot delays() const { return delays_.snapshot(); }
 
   /// An operator has seen the gaps: they are taken out of the fences with the next step.
   void acknowledge_gaps() { acknowledge_ = true; }
@@ -152,7 +151,6 @@ class DeliveryLane {
   std::chrono::steady_clock::time_point last_contact_{};
   std::chrono::steady_clock::time_point last_inspection_{};
   std::chrono::steady_clock::time_point last_fences_published_{};
-  LatencySummary delays_;
   LaneStatus status_;
   DependencyState* talking_to_ = &status_.log;
   Guarded<LaneStatus> published_;
