@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+
+#include "app/common_config.hpp"
+#include "app/config/settings.hpp"
+
+namespace signalbox {
+
+/// Everything `signalbox up` can be told: the services on embedded parts, on this machine only.
+struct UpConfig {
+  CommonConfig common{.bind = "127.0.0.1", .port = 5004};
+  /// Holds the embedded log and both sinks.
+  std::filesystem::path data = "signalbox-data";
+  /// How much faster than they were recorded candles are fed: 60 is a recorded minute a second.
+  double speed = 60;
+};
+
+Settings describe(UpConfig& config);
+
+}  // namespace signalbox
