@@ -1,0 +1,98 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "domain/number_text.hpp"
+#include "domain/reject.hpp"
+
+namespace signalbox {
+
+enum class JsonType : std::uint8_t {
+  Absent,
+  Null,
+  False,
+  True,
+  Number,
+  NotFinite,  ///< NaN, Infinity, -Infinity: no JSON, but what Python writes
+  String,
+  Array,
+  Object,
+};
+
+/// "a string", "an object", … for a person to read.
+std::string_view name_of(JsonType type);
+
+/// One value as it stands in the payload.
+struct JsonValue {
+  JsonType type = JsonType::Absent;
+  NumberShape shape = NumberShape::NotANumber;  ///< of a Number
+  bool has_escapes = false;                     ///< of a String
+  std::string_view text;  ///< a scalar; a string without its quotes; empty for a container
+};
+
+struct JsonMember {
+  std::string_view key;  ///< escapes resolved; valid until the next call
+  JsonValue value;
+};
+
+enum class JsonStep : std::uint8_t { Member, End, Malformed };
+
+/// Walks the members of one JSON object and checks all of the text on the way: UTF-8, structure,
+/// strings with their escapes, and that every scalar is a JSON token, NaN, Infinity or -Infinity.
+/// Only after End is the payload known to be good. Keys may repeat. Nesting ends at kDepthMax.
+///
+/// The first stage of simdjson finds where tokens begin and checks UTF-8, 64 bytes at a time. The
+/// walk goes over that index in a loop, so that depth costs no stack. (On-Demand would not do: it
+/// leaves out what it skips.) One thread owns a scanner; the index is reused from payload to
+/// payload.
+class JsonScanner {
+ public:
+  static constexpr std::size_t kDepthMax = 1024;
+
+  JsonScanner();
+  ~JsonScanner();
+
+  /// Begins with a payload, which must live as long as the walk. The error tells what is not
+  /// UTF-8, not JSON, or JSON but no object.
+  std::optional<Reject> open(std::string_view payload);
+
+  /// The next member of the object. After Malformed, failure() says what was found.
+  JsonStep next(JsonMember& member);
+
+  const Reject& failure() const { return failure_; }
+
+  /// Index of the brace that closes the object; after End.
+  std::size_t closing_brace() const { return closing_brace_; }
+
+ private:
+  struct Index;
+
+  std::optional<Reject> index_payload(std::string_view payload);
+  char current() const { return at_ < marks_.size() ? payload_[marks_[at_]] : '\0'; }
+  std::string_view token() const;
+  bool read_key(JsonValue& key);
+  bool read_value(JsonValue& value);
+  bool read_string(JsonValue& value);
+  bool read_scalar(JsonValue& value);
+  bool skip_container();
+  bool expect_end();
+  bool fail(std::string_view expected);
+
+  std::unique_ptr<Index> index_;
+  std::string_view payload_;
+  std::span<const std::uint32_t> marks_;  ///< where each token of the payload begins
+  std::size_t at_ = 0;                    ///< the next of marks_
+  bool has_backslash_ = false;
+  bool is_first_ = true;
+  std::size_t closing_brace_ = 0;
+  std::string key_;
+  Reject failure_{RejectReason::NotJson, {}};
+};
+
+}  // namespace signalbox
