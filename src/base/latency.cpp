@@ -4,8 +4,6 @@
 #include <bit>
 #include <cmath>
 
-#include "base/check.hpp"
-
 namespace signalbox {
 namespace {
 
@@ -61,13 +59,14 @@ std::uint64_t LatencySnapshot::count_below_power_us(unsigned exponent) const {
 }
 
 LatencySnapshot LatencySnapshot::since(const LatencySnapshot& earlier) const {
-  LatencySnapshot interval = *this;
+  LatencySnapshot interval;
   for (std::size_t i = 0; i < counts_.size(); ++i) {
-    SB_CHECK(counts_[i] >= earlier.counts_[i]);
-    interval.counts_[i] -= earlier.counts_[i];
+    // Two requests may take their snapshots in one order and compare them in the other.
+    if (counts_[i] <= earlier.counts_[i]) continue;
+    interval.counts_[i] = counts_[i] - earlier.counts_[i];
+    interval.count_ += interval.counts_[i];
   }
-  interval.count_ -= earlier.count_;
-  interval.sum_us_ -= earlier.sum_us_;
+  interval.sum_us_ = std::max<std::int64_t>(0, sum_us_ - earlier.sum_us_);
   return interval;
 }
 

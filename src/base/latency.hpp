@@ -39,7 +39,8 @@ class LatencySnapshot {
   /// How many measurements were shorter than 2^`exponent` µs, exactly.
   std::uint64_t count_below_power_us(unsigned exponent) const;
 
-  /// What was measured after `earlier`, an older snapshot of the same summary.
+  /// What was measured after `earlier`, a snapshot of the same summary; nothing when that one is
+  /// the later of the two.
   LatencySnapshot since(const LatencySnapshot& earlier) const;
 
   /// Both together: two lanes of one sink.

@@ -140,6 +140,13 @@ TEST(LatencySummary, TellsWhatCameSinceAnEarlierSnapshot) {
   EXPECT_NEAR(static_cast<double>(interval.quantile(0.5).count()), 64'000, 0.05 * 64'000);
 }
 
+TEST(LatencySummary, TellsNothingSinceALaterSnapshot) {
+  LatencySummary summary;
+  const LatencySnapshot before = summary.snapshot();
+  summary.record(milliseconds{1});
+  EXPECT_EQ(before.since(summary.snapshot()), LatencySnapshot{});
+}
+
 TEST(LatencySummary, KeepsDurationsOutsideItsRangeAtItsEnds) {
   LatencySummary summary;
   summary.record(nanoseconds{-5});
