@@ -136,19 +136,23 @@ def files_are_short(source):
 
 
 def functions_are_short(source):
-    """A function body opens with "{" at the end of an unindented line and closes with "}" in column 1."""
+    """A function opens with "{" at the end of a line, below an unindented head, and ends with "}" in column 1."""
     if not source.path.startswith("src/"):
         return
-    start = None
-    for number, line in enumerate(source.code, 1):
-        opens = line.rstrip().endswith("{") and not re.match(r"\s|(namespace|class|struct|enum|union)\b|"
-                                                             r".*=\s*\{$|extern|template", line)
-        if start is None and opens and line[:1] not in ("", "}"):
-            start = number
-        elif line.startswith("}"):
-            if start is not None and number - start + 1 > FUNCTION_LINES_MAX:
+    code = source.code
+    head = start = 0
+    for number, line in enumerate(code, 1):
+        if line.startswith("}"):
+            if start and number - start + 1 > FUNCTION_LINES_MAX:
                 yield start, f"a function of {number - start + 1} lines, at most {FUNCTION_LINES_MAX}"
-            start = None
+            start = 0
+        elif not start:
+            if re.match(r"\w|\[", line):
+                head = number
+            signature = " ".join(code[head - 1:number]) if head else ""
+            is_type = re.match(r"(template <.*> )?(inline )?(namespace|class|struct|enum|union|extern)\b", signature)
+            if line.rstrip().endswith("{") and ")" in signature and not is_type:
+                start = head
 
 
 def found(source, pattern, advice):
@@ -186,6 +190,8 @@ PLANTED = (
     (files_are_short, "src/base/log.cpp", "\n" * (FILE_LINES_MAX + 1), "\n" * FILE_LINES_MAX),
     (functions_are_short, "src/base/log.cpp", "void f() {\n" + "  g();\n" * FUNCTION_LINES_MAX + "}\n",
      "void f() {\n" + "  g();\n" * (FUNCTION_LINES_MAX - 2) + "}\n"),
+    (functions_are_short, "src/base/log.cpp", "int Log::f(int a,\n  int b) {\n" + "  g();\n" * FUNCTION_LINES_MAX + "}\n",
+     "class Log {\n  void f() {}\n" + "  void g();\n" * FUNCTION_LINES_MAX + "};\n"),
 )
 
 
