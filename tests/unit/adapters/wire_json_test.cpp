@@ -11,7 +11,7 @@
 
 namespace signalbox {
 
-static void PrintTo(const Reject& reject, std::ostream* out) {
+[[maybe_unused]] static void PrintTo(const Reject& reject, std::ostream* out) {
   *out << name_of(reject.reason) << ": " << reject.detail;
 }
 
