@@ -11,6 +11,7 @@ constexpr std::string_view kLane = "signalbox-lane";
 constexpr std::string_view kTopic = "signalbox-topic";
 constexpr std::string_view kPartition = "signalbox-partition";
 constexpr std::string_view kOffset = "signalbox-offset";
+constexpr std::string_view kKey = "signalbox-key";
 constexpr std::string_view kReason = "signalbox-reason";
 constexpr std::string_view kDetail = "signalbox-detail";
 constexpr std::string_view kMessageTime = "signalbox-message-time-ms";
@@ -45,14 +46,16 @@ std::string dead_letter_key(const DeadLetter& letter) {
 }
 
 std::vector<Header> dead_letter_headers(const DeadLetter& letter) {
-  return {header(kLane, letter.lane),
-          header(kTopic, letter.source.topic),
-          header(kPartition, std::to_string(letter.source.partition)),
-          header(kOffset, std::to_string(letter.offset.value)),
-          header(kReason, std::string(name_of(letter.reject.reason))),
-          header(kDetail, letter.reject.detail),
-          header(kMessageTime, milliseconds_text(letter.timestamp)),
-          header(kRejectedAt, milliseconds_text(letter.rejected_at))};
+  std::vector<Header> headers{header(kLane, letter.lane),
+                              header(kTopic, letter.source.topic),
+                              header(kPartition, std::to_string(letter.source.partition)),
+                              header(kOffset, std::to_string(letter.offset.value)),
+                              header(kReason, std::string(name_of(letter.reject.reason))),
+                              header(kDetail, letter.reject.detail),
+                              header(kMessageTime, milliseconds_text(letter.timestamp)),
+                              header(kRejectedAt, milliseconds_text(letter.rejected_at))};
+  if (letter.key.data()) headers.push_back(header(kKey, std::string(letter.key)));
+  return headers;
 }
 
 std::expected<DeadLetterFields, std::string> dead_letter_fields(
@@ -74,6 +77,7 @@ std::expected<DeadLetterFields, std::string> dead_letter_fields(
   if (!offset || *offset < 0) return missing(kOffset);
   if (const std::string* reason = find(headers, kReason)) fields.reason = *reason;
   if (const std::string* detail = find(headers, kDetail)) fields.detail = *detail;
+  if (const std::string* key = find(headers, kKey)) fields.key = *key;
   fields.lane = *lane;
   fields.topic = *topic;
   fields.partition = *partition;

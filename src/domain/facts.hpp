@@ -43,6 +43,7 @@ struct DeadLetterFields {
   Offset offset;
   std::optional<EventTime> message_time;  ///< of the refused message
   std::optional<EventTime> rejected_at;
+  std::optional<std::string> key;  ///< of the refused message; absent when it had none
 };
 
 /// What is read from one payload, once, at the border.
