@@ -78,6 +78,10 @@ std::expected<DeadLetterFields, std::string> dead_letter_fields(
   if (const std::string* reason = find(headers, kReason)) fields.reason = *reason;
   if (const std::string* detail = find(headers, kDetail)) fields.detail = *detail;
   if (const std::string* key = find(headers, kKey)) fields.key = *key;
+  if (const std::string* size = find(headers, kDeadLetterSizeHeader)) {
+    fields.whole_size = integer_from<std::int64_t>(*size);
+  }
+  if (const std::string* sha256 = find(headers, kDeadLetterSha256Header)) fields.sha256 = *sha256;
   fields.lane = *lane;
   fields.topic = *topic;
   fields.partition = *partition;

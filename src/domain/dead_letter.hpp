@@ -27,6 +27,11 @@ struct DeadLetter {
 /// Above this only the head of a payload and its hash are kept: brokers refuse more than 1 MB.
 inline constexpr std::size_t kDeadLetterPayloadMax = 900'000;
 
+/// Headers that the topic's writer adds when it keeps only the head: bytes of the whole payload,
+/// and its hash in lower-case hexadecimal.
+inline constexpr std::string_view kDeadLetterSizeHeader = "signalbox-truncated";
+inline constexpr std::string_view kDeadLetterSha256Header = "signalbox-sha256";
+
 /// `lane|topic|partition|offset`: the key of the letter's message, the same for every copy.
 std::string dead_letter_key(const DeadLetter& letter);
 

@@ -44,6 +44,8 @@ struct DeadLetterFields {
   std::optional<EventTime> message_time;  ///< of the refused message
   std::optional<EventTime> rejected_at;
   std::optional<std::string> key;  ///< of the refused message; absent when it had none
+  std::optional<std::int64_t> whole_size;  ///< bytes, where only the payload's head was kept
+  std::optional<std::string> sha256;       ///< of the whole payload, likewise
 };
 
 /// What is read from one payload, once, at the border.

@@ -33,6 +33,16 @@ TEST(DeadLetter, ReadsBackItsPlaceAndReasonFromTheHeaders) {
   EXPECT_EQ(fields->rejected_at, letter().rejected_at);
 }
 
+TEST(DeadLetter, ReadsWhatWasSaidAboutACutPayload) {
+  auto headers = dead_letter_headers(letter());
+  headers.push_back({"signalbox-truncated", "1900000"});
+  headers.push_back({"signalbox-sha256", "ab12"});
+  const auto fields = dead_letter_fields(headers);
+  ASSERT_TRUE(fields) << fields.error();
+  EXPECT_EQ(fields->whole_size, 1'900'000);
+  EXPECT_EQ(fields->sha256, "ab12");
+}
+
 TEST(DeadLetter, NamesTheHeaderThatIsMissing) {
   for (const std::string name :
        {"signalbox-lane", "signalbox-topic", "signalbox-partition", "signalbox-offset"}) {
