@@ -40,7 +40,8 @@ void KafkaDeadLetters::put(std::span<const DeadLetter> letters) {
     std::optional<std::string_view> payload;
     if (letter.payload.data()) payload = letter.payload.substr(0, kDeadLetterPayloadMax);
     if (letter.payload.size() > kDeadLetterPayloadMax) {
-      headers.push_back({std::string(kDeadLetterSizeHeader), std::to_string(letter.payload.size())});
+      headers.push_back(
+          {std::string(kDeadLetterSizeHeader), std::to_string(letter.payload.size())});
       headers.push_back({std::string(kDeadLetterSha256Header), sha256_hex(letter.payload)});
     }
     producer_.produce({.topic = options_.topic,

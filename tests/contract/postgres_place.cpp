@@ -45,8 +45,7 @@ PostgresOptions test_postgres() {
 
 TestDatabase::TestDatabase() : name_(unique_name()), connection_(in_database(name_)) {
   PostgresConnection server{test_postgres()};
-  // Quicker than copying template1 through the log, and enough for a test.
-  server.execute("CREATE DATABASE " + name_ + " STRATEGY file_copy");
+  server.execute("CREATE DATABASE " + name_);
 }
 
 TestDatabase::~TestDatabase() {
