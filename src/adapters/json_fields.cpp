@@ -1,5 +1,7 @@
 #include "adapters/json_fields.hpp"
 
+#include <algorithm>
+
 #include "adapters/json_text.hpp"
 
 namespace signalbox {
@@ -35,7 +37,7 @@ void FieldChecker::refuse(RejectReason reason, NamedValue field, std::string_vie
                                std::string(expected)};
 }
 
-NumberText FieldChecker::number(NamedValue field, NumberRange range) {
+NumberText FieldChecker::number_of_any_form(NamedValue field) {
   if (field.is_missing()) return {};
   const JsonValue& value = field.value;
   NumberShape shape = value.shape;
@@ -52,16 +54,14 @@ NumberText FieldChecker::number(NamedValue field, NumberRange range) {
     refuse(RejectReason::NotFinite, field, "a number that fits a double is expected");
     return {};
   }
-  return range == NumberRange::Integer ? integer(field, shape) : value.text;
+  return value.text;
 }
 
-NumberText FieldChecker::integer(NamedValue field, NumberShape shape) {
-  const std::string_view text = field.value.text;
-  if (shape == NumberShape::Integer) return text;
-  const std::size_t point = text.find('.');
-  const bool is_whole = shape == NumberShape::Decimal &&
-                        text.find_first_not_of('0', point + 1) == std::string_view::npos;
-  if (is_whole) return text.substr(0, point);
+NumberText FieldChecker::integer(NamedValue field) {
+  const NumberText text = number(field);
+  if (text.empty() || field.value.shape == NumberShape::Integer) return text;
+  const std::size_t point = std::min(text.find_first_of(".eE"), text.size());
+  if (text.find_first_not_of("0.", point) == text.npos) return text.substr(0, point);
   refuse(RejectReason::WrongType, field, "an integer is expected");
   return {};
 }

@@ -55,21 +55,6 @@ JsonScanner::JsonScanner() : index_(std::make_unique<Index>()) {}
 
 JsonScanner::~JsonScanner() = default;
 
-std::optional<Reject> JsonScanner::open(std::string_view payload) {
-  if (std::optional<Reject> reject = index_payload(payload)) return reject;
-  at_ = 0;
-  is_first_ = true;
-  has_backslash_ = payload.contains('\\');
-  if (current() == '{') {
-    ++at_;
-    return std::nullopt;
-  }
-  JsonValue value;
-  if (!read_value(value) || !expect_end()) return failure_;
-  return Reject{RejectReason::NotAnObject,
-                "an object is expected, found " + std::string(name_of(value.type))};
-}
-
 std::optional<Reject> JsonScanner::index_payload(std::string_view payload) {
   payload_ = payload;
   auto& parser = index_->parser;
@@ -99,64 +84,15 @@ std::optional<Reject> JsonScanner::index_payload(std::string_view payload) {
   return Reject{RejectReason::NotJson, simdjson::error_message(error)};
 }
 
-JsonStep JsonScanner::next(JsonMember& member) {
-  if (current() == '}') {
-    closing_brace_ = marks_[at_];
-    ++at_;
-    return expect_end() ? JsonStep::End : JsonStep::Malformed;
-  }
-  if (!is_first_) {
-    if (current() != ',') {
-      fail("`,` or `}`");
-      return JsonStep::Malformed;
-    }
-    ++at_;
-  }
-  is_first_ = false;
-  JsonValue key;
-  if (!read_key(key) || !read_value(member.value)) return JsonStep::Malformed;
-  member.key = key.text;
-  if (key.has_escapes) {
-    key_ = unescaped(key.text);
-    member.key = key_;
-  }
-  return JsonStep::Member;
-}
-
-/// A key of any level, and the colon behind it.
-bool JsonScanner::read_key(JsonValue& key) {
-  if (current() != '"') return fail("a key");
-  if (!read_string(key)) return false;
-  if (current() != ':') return fail("`:`");
-  ++at_;
-  return true;
-}
-
-bool JsonScanner::read_value(JsonValue& value) {
-  value = {};
-  switch (current()) {
-    case '"':
-      return read_string(value);
-    case '{':
-      value.type = JsonType::Object;
-      return skip_container();
-    case '[':
-      value.type = JsonType::Array;
-      return skip_container();
-    default:
-      return read_scalar(value);
-  }
-}
-
 /// From the current mark to the next, without the white space between them.
-std::string_view JsonScanner::token() const {
+inline std::string_view JsonScanner::token() const {
   const std::size_t begin = marks_[at_];
   std::size_t end = at_ + 1 < marks_.size() ? marks_[at_ + 1] : payload_.size();
   while (end > begin && is_space(payload_[end - 1])) --end;
   return payload_.substr(begin, end - begin);
 }
 
-bool JsonScanner::read_string(JsonValue& value) {
+inline bool JsonScanner::read_string(JsonValue& value) {
   const std::string_view quoted = token();
   // Nothing but white space stands behind the closing quote: the first stage marks all else.
   if (quoted.size() < 2 || !quoted.ends_with('"')) return fail("a string");
@@ -170,13 +106,89 @@ bool JsonScanner::read_string(JsonValue& value) {
   return true;
 }
 
-bool JsonScanner::read_scalar(JsonValue& value) {
+inline bool JsonScanner::read_scalar(JsonValue& value) {
   if (at_ >= marks_.size()) return fail("a value");
   value.text = token();
   if (!value.text.empty()) value.type = scalar_type(value.text, value.shape);
   if (value.type == JsonType::Absent) return fail("a value");
   ++at_;
   return true;
+}
+
+/// A key of any level, and the colon behind it.
+inline bool JsonScanner::read_key(JsonValue& key) {
+  if (current() != '"') return fail("a key");
+  if (!read_string(key)) return false;
+  if (current() != ':') return fail("`:`");
+  ++at_;
+  return true;
+}
+
+inline bool JsonScanner::read_leaf(JsonValue& value) {
+  value = {};
+  return current() == '"' ? read_string(value) : read_scalar(value);
+}
+
+std::optional<Reject> JsonScanner::open(std::string_view payload) {
+  if (std::optional<Reject> reject = index_payload(payload)) return reject;
+  at_ = 0;
+  has_backslash_ = payload.contains('\\');
+  if (current() == '{') return std::nullopt;
+  JsonValue value;
+  if (!read_value(value) || !expect_end()) return failure_;
+  return Reject{RejectReason::NotAnObject,
+                "an object is expected, found " + std::string(name_of(value.type))};
+}
+
+JsonStep JsonScanner::next_key(std::string_view& key) {
+  // What nearly every key looks like, judged with four comparisons; all else takes the long way.
+  if (at_ + 3 < marks_.size() && !has_backslash_) {
+    const char* const text = payload_.data();
+    const std::uint32_t* const mark = marks_.data() + at_;
+    const std::uint32_t quote = mark[1];
+    const std::uint32_t colon = mark[2];
+    const bool follows = text[mark[0]] == ',' || at_ == 0;
+    if (follows && text[quote] == '"' && text[colon] == ':' && text[colon - 1] == '"' &&
+        colon - quote > 1) {
+      key = {text + quote + 1, colon - quote - 2};
+      at_ += 3;
+      return JsonStep::Key;
+    }
+  }
+  return next_key_of_any_form(key);
+}
+
+JsonStep JsonScanner::next_key_of_any_form(std::string_view& key) {
+  const bool is_first = at_ == 0;
+  if (is_first) ++at_;
+  if (current() == '}') {
+    closing_brace_ = marks_[at_];
+    ++at_;
+    return expect_end() ? JsonStep::End : JsonStep::Malformed;
+  }
+  if (!is_first) {
+    if (current() != ',') {
+      fail("`,` or `}`");
+      return JsonStep::Malformed;
+    }
+    ++at_;
+  }
+  JsonValue quoted;
+  if (!read_key(quoted)) return JsonStep::Malformed;
+  key = quoted.text;
+  if (quoted.has_escapes) {
+    key_ = unescaped(quoted.text);
+    key = key_;
+  }
+  return JsonStep::Key;
+}
+
+bool JsonScanner::read_value(JsonValue& value) {
+  const char first = current();
+  if (first != '{' && first != '[') return read_leaf(value);
+  value = {};
+  value.type = first == '{' ? JsonType::Object : JsonType::Array;
+  return skip_container();
 }
 
 /// Checks a nested array or object, of which nobody reads anything.
@@ -197,7 +209,7 @@ bool JsonScanner::skip_container() {
         if (opening == '{' && !read_key(key)) return false;
         continue;
       }
-    } else if (!read_value(value)) {
+    } else if (!read_leaf(value)) {
       return false;
     }
     // Here a value has ended, or an empty container is about to.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -76,7 +77,16 @@ constexpr std::array<std::string_view, 4> kIndicatorNames{"rsi_14", "ema_12", "m
 template <typename Key, const auto& kNames>
 class Members {
  public:
-  JsonValue& operator[](Key key) { return values_[std::to_underlying(key)]; }
+  /// Takes the room that a reader keeps for this, at least a value a name and one for the rest.
+  explicit Members(std::span<JsonValue> room) : values_(room.first<kNames.size() + 1>()) {
+    // The types alone: clearing all of it takes as long as reading three numbers.
+    for (JsonValue& value : values_) value.type = JsonType::Absent;
+  }
+
+  /// Where the value of `key` goes; all keys that are not read share the last place.
+  JsonValue& slot(Key key) {
+    return values_[std::min<std::size_t>(std::to_underlying(key), kNames.size())];
+  }
 
   NamedValue named(Key key) const {
     return {kNames[std::to_underlying(key)], values_[std::to_underlying(key)]};
@@ -85,7 +95,7 @@ class Members {
   bool has(Key key) const { return values_[std::to_underlying(key)].type != JsonType::Absent; }
 
  private:
-  std::array<JsonValue, kNames.size()> values_{};
+  std::span<JsonValue, kNames.size() + 1> values_;
 };
 
 using CandleMembers = Members<CandleKey, kCandleNames>;
@@ -161,11 +171,14 @@ Timeframe candle_timeframe(FieldChecker& checker, const Route& route, NamedValue
   return Timeframe::M1;
 }
 
-void check_range(FieldChecker& checker, NamedValue high, NumberText low) {
-  if (checker.reject() || high.value.text.empty() || high.is_missing() || low.empty()) return;
-  if (number_value(high.value.text) >= number_value(low)) return;
+/// `high` and `low` are numbers, or strings that hold one, or missing.
+void check_range(FieldChecker& checker, NamedValue high, NamedValue low) {
+  if (checker.reject() || high.is_missing() || low.is_missing()) return;
+  const bool are_plain = has_plain_number(high.value) && has_plain_number(low.value);
+  if (are_plain && is_plainly_above(high.value.text, low.value.text)) return;
+  if (number_value(high.value.text) >= number_value(low.value.text)) return;
   checker.refuse(RejectReason::HighBelowLow, high,
-                 "at least `low` is expected, which is " + excerpt(low));
+                 "at least `low` is expected, which is " + excerpt(low.value.text));
 }
 
 CandleFields candle_fields(FieldChecker& checker, const Route& route,
@@ -184,12 +197,12 @@ CandleFields candle_fields(FieldChecker& checker, const Route& route,
       .close = checker.number(members.named(Close)),
       .volume = checker.number(members.named(Volume)),
       .quote_asset_volume = checker.number(members.named(QuoteAssetVolume)),
-      .number_of_trades = checker.number(members.named(NumberOfTrades), NumberRange::Integer),
+      .number_of_trades = checker.integer(members.named(NumberOfTrades)),
       .taker_buy_base_asset_volume = checker.number(members.named(TakerBuyBaseAssetVolume)),
       .taker_buy_quote_asset_volume = checker.number(members.named(TakerBuyQuoteAssetVolume)),
       .is_closed = checker.flag(members.named(IsClosed)),
   };
-  check_range(checker, members.named(High), fields.low);
+  check_range(checker, members.named(High), members.named(Low));
   return fields;
 }
 
@@ -257,47 +270,52 @@ std::expected<Facts, Reject> JsonPayloadReader::read(const Route& route, const M
 }
 
 std::expected<Facts, Reject> JsonPayloadReader::read_candle(const Route& route, ReceivedAt now) {
-  std::expected<Facts, Reject> result;
-  Facts& facts = *result;
-  CandleMembers members;
-  JsonMember member;
-  JsonStep step = scanner_.next(member);
-  for (; step == JsonStep::Member; step = scanner_.next(member)) {
-    facts.has_members = true;
-    const CandleKey key = candle_key(member.key);
-    if (key < CandleKey::Indicator) members[key] = member.value;
-    if (key == CandleKey::Indicator) facts.is_enriched = true;
+  CandleMembers members{values_};
+  bool has_members = false;
+  bool is_enriched = false;
+  std::string_view name;
+  JsonStep step = scanner_.next_key(name);
+  for (; step == JsonStep::Key; step = scanner_.next_key(name)) {
+    const CandleKey key = candle_key(name);
+    if (!scanner_.read_value(members.slot(key))) return std::unexpected(scanner_.failure());
+    has_members = true;
+    is_enriched |= key == CandleKey::Indicator;
   }
   if (step == JsonStep::Malformed) return std::unexpected(scanner_.failure());
   FieldChecker checker{now};
-  CandleFields& fields = facts.record.emplace<CandleFields>(candle_fields(checker, route, members));
+  CandleFields fields = candle_fields(checker, route, members);
   if (checker.reject()) return std::unexpected(*checker.reject());
-  facts.splice_at = scanner_.closing_brace();
-  facts.has_symbol = members.has(CandleKey::Symbol);
-  facts.has_timeframe = members.has(CandleKey::Timeframe);
-  facts.is_closed = fields.is_closed;
-  return result;
+  return Facts{.splice_at = scanner_.closing_brace(),
+               .has_members = has_members,
+               .has_symbol = members.has(CandleKey::Symbol),
+               .has_timeframe = members.has(CandleKey::Timeframe),
+               .is_closed = fields.is_closed,
+               .is_enriched = is_enriched,
+               .record = std::move(fields)};
 }
 
 std::expected<Facts, Reject> JsonPayloadReader::read_record(ReceivedAt now) {
-  std::expected<Facts, Reject> result;
-  Facts& facts = *result;
-  RecordMembers members;
-  JsonMember member;
-  JsonStep step = scanner_.next(member);
-  for (; step == JsonStep::Member; step = scanner_.next(member)) {
-    facts.has_members = true;
-    const RecordKey key = record_key(member.key);
-    if (key != RecordKey::Other) members[key] = member.value;
+  RecordMembers members{values_};
+  bool has_members = false;
+  std::string_view name;
+  JsonStep step = scanner_.next_key(name);
+  for (; step == JsonStep::Key; step = scanner_.next_key(name)) {
+    if (!scanner_.read_value(members.slot(record_key(name)))) {
+      return std::unexpected(scanner_.failure());
+    }
+    has_members = true;
   }
   if (step == JsonStep::Malformed) return std::unexpected(scanner_.failure());
   FieldChecker checker{now};
-  facts.record = record_fields(checker, members);
+  RecordFields fields = record_fields(checker, members);
   if (checker.reject()) return std::unexpected(*checker.reject());
-  facts.splice_at = scanner_.closing_brace();
-  facts.has_symbol = members.has(RecordKey::Symbol);
-  facts.has_timeframe = members.has(RecordKey::Timeframe);
-  return result;
+  return Facts{.splice_at = scanner_.closing_brace(),
+               .has_members = has_members,
+               .has_symbol = members.has(RecordKey::Symbol),
+               .has_timeframe = members.has(RecordKey::Timeframe),
+               .is_closed = false,
+               .is_enriched = false,
+               .record = std::move(fields)};
 }
 
 }  // namespace signalbox

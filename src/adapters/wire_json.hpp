@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <expected>
 
@@ -26,6 +27,7 @@ class JsonPayloadReader final : public PayloadReader {
   std::expected<Facts, Reject> read_record(ReceivedAt now);
 
   JsonScanner scanner_;
+  std::array<JsonValue, 16> values_;  ///< of the keys that are read, for one payload at a time
 };
 
 }  // namespace signalbox

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cmath>
 #include <cstddef>
+#include <cstring>
 #include <limits>
 #include <optional>
 
@@ -13,9 +15,6 @@ namespace {
 
 /// Below this many digits an integer is exact in a double.
 constexpr std::size_t kExactDigits = 15;
-
-/// Without an exponent, fewer characters than this cannot exceed the largest double.
-constexpr std::size_t kAlwaysFiniteLength = 300;
 
 /// Far beyond what the longest payload can make up for with digits, far below an overflow.
 constexpr std::int64_t kExponentMax = 1'000'000'000'000;
@@ -67,7 +66,77 @@ bool is_large(std::string_view number) {
   return magnitude + (is_negative ? -exponent : exponent) > 0;
 }
 
+/// The grammar, one character after the other.
+NumberShape shape_by_character(std::string_view text) {
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  const auto is_digit = [&] { return at != end && *at >= '0' && *at <= '9'; };
+  if (at != end && *at == '-') ++at;
+  if (!is_digit()) return NumberShape::NotANumber;
+  if (*at == '0') {
+    ++at;
+  } else {
+    while (is_digit()) ++at;
+  }
+  if (at == end) return NumberShape::Integer;
+  if (*at == '.') {
+    ++at;
+    if (!is_digit()) return NumberShape::NotANumber;
+    while (is_digit()) ++at;
+    if (at == end) return NumberShape::Decimal;
+  }
+  if (*at != 'e' && *at != 'E') return NumberShape::NotANumber;
+  ++at;
+  if (at != end && (*at == '+' || *at == '-')) ++at;
+  if (!is_digit()) return NumberShape::NotANumber;
+  while (is_digit()) ++at;
+  return at == end ? NumberShape::Exponent : NumberShape::NotANumber;
+}
+
+/// The high bit of each byte of `word` that is no digit, all other bits 0.
+constexpr std::uint64_t non_digits(std::uint64_t word) {
+  const std::uint64_t value = word ^ 0x3030'3030'3030'3030U;
+  return (((value & 0x7F7F'7F7F'7F7F'7F7FU) + 0x7676'7676'7676'7676U) | value) &
+         0x8080'8080'8080'8080U;
+}
+
+/// As std::has_single_bit, which costs a call where the processor may lack the instruction.
+constexpr bool has_at_most_one_bit(std::uint64_t word) { return (word & (word - 1)) == 0; }
+
+std::uint64_t load_word(const char* at) {
+  std::uint64_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+/// Judges what most prices and times are, 8 to 16 digits with at most one point among them, in
+/// two steps of eight bytes that may overlap. NotANumber means that it is something else.
+NumberShape shape_by_word(std::string_view text) {
+  const std::uint64_t front = non_digits(load_word(text.data()));
+  const std::uint64_t back = non_digits(load_word(text.data() + text.size() - 8));
+  const bool leading_zero = text[0] == '0';
+  if ((front | back) == 0) return leading_zero ? NumberShape::NotANumber : NumberShape::Integer;
+  if (!has_at_most_one_bit(front) || !has_at_most_one_bit(back)) return NumberShape::NotANumber;
+  const auto position = [](std::uint64_t flags) {
+    return static_cast<std::size_t>(std::countr_zero(flags)) / 8;
+  };
+  const std::size_t in_back = text.size() - 8 + position(back);
+  const std::size_t point = front != 0 ? position(front) : in_back;
+  if (back != 0 && in_back != point) return NumberShape::NotANumber;
+  const bool is_decimal =
+      text[point] == '.' && point > 0 && point + 1 < text.size() && (!leading_zero || point == 1);
+  return is_decimal ? NumberShape::Decimal : NumberShape::NotANumber;
+}
+
 }  // namespace
+
+NumberShape number_shape(std::string_view text) {
+  if (std::endian::native == std::endian::little && text.size() >= 8 && text.size() <= 16) {
+    const NumberShape shape = shape_by_word(text);
+    if (shape != NumberShape::NotANumber) return shape;
+  }
+  return shape_by_character(text);
+}
 
 double number_value(std::string_view number) {
   if (const std::optional<double> value = short_value(number)) return *value;
@@ -76,6 +145,18 @@ double number_value(std::string_view number) {
   if (error == std::errc{}) return value;
   const double sign = number.starts_with('-') ? -1.0 : 1.0;
   return is_large(number) ? sign * std::numeric_limits<double>::infinity() : sign * 0.0;
+}
+
+bool is_plainly_above(std::string_view a, std::string_view b) {
+  const auto is_digit = [](std::string_view number, std::size_t at) {
+    return at < number.size() && number[at] >= '0' && number[at] <= '9';
+  };
+  std::size_t at = 0;
+  while (is_digit(a, at) && is_digit(b, at) && a[at] == b[at]) ++at;
+  const bool is_greater = is_digit(a, at) && is_digit(b, at) && a[at] > b[at];
+  // As many digits before the point (or the end) in both: the first that differs decides.
+  while (is_digit(a, at) && is_digit(b, at)) ++at;
+  return is_greater && !is_digit(a, at) && !is_digit(b, at);
 }
 
 bool is_finite_number(std::string_view number, NumberShape shape) {

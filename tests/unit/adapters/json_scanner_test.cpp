@@ -20,9 +20,12 @@ std::string verdict(std::string_view text) {
   if (const auto reject = scanner.open({exact.data(), exact.size()})) {
     return std::string(name_of(reject->reason));
   }
-  JsonMember member;
-  JsonStep step = scanner.next(member);
-  while (step == JsonStep::Member) step = scanner.next(member);
+  std::string_view key;
+  JsonValue value;
+  JsonStep step = scanner.next_key(key);
+  while (step == JsonStep::Key) {
+    step = scanner.read_value(value) ? scanner.next_key(key) : JsonStep::Malformed;
+  }
   return step == JsonStep::End ? "accepted" : std::string(name_of(scanner.failure().reason));
 }
 
@@ -30,10 +33,11 @@ TEST(JsonScanner, WalksTheMembersInOrder) {
   JsonScanner scanner;
   ASSERT_FALSE(scanner.open(R"( { "a" : 1.5 ,"b":"x y","c":[1,{"d":2}],"e":{},"f":null } )"));
   std::string seen;
-  JsonMember member;
-  while (scanner.next(member) == JsonStep::Member) {
-    seen += std::string(member.key) + "=" + std::string(name_of(member.value.type)) + "(" +
-            std::string(member.value.text) + ") ";
+  std::string_view key;
+  JsonValue value;
+  while (scanner.next_key(key) == JsonStep::Key && scanner.read_value(value)) {
+    seen += std::string(key) + "=" + std::string(name_of(value.type)) + "(" +
+            std::string(value.text) + ") ";
   }
   EXPECT_EQ(seen, "a=a number(1.5) b=a string(x y) c=an array() e=an object() f=null(null) ");
 }
@@ -191,9 +195,12 @@ TEST(JsonScanner, FindsTokensAcrossTheBlocksOfTheFirstStage) {
 TEST(JsonScanner, SaysWhereAndWhat) {
   JsonScanner scanner;
   ASSERT_FALSE(scanner.open(R"({"a":1,"b":tru})"));
-  JsonMember member;
-  EXPECT_EQ(scanner.next(member), JsonStep::Member);
-  EXPECT_EQ(scanner.next(member), JsonStep::Malformed);
+  std::string_view key;
+  JsonValue value;
+  EXPECT_EQ(scanner.next_key(key), JsonStep::Key);
+  EXPECT_TRUE(scanner.read_value(value));
+  EXPECT_EQ(scanner.next_key(key), JsonStep::Key);
+  EXPECT_FALSE(scanner.read_value(value));
   EXPECT_EQ(scanner.failure().detail, "expected a value at byte 11, found `tru}`");
 }
 

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include <gtest/gtest.h>
 
@@ -59,6 +60,56 @@ TEST(IsFiniteNumber, LooksAtLongNumbersAndExponents) {
   EXPECT_TRUE(is_finite_number(std::string(308, '9'), NumberShape::Integer));
   EXPECT_FALSE(is_finite_number(std::string(310, '9'), NumberShape::Integer));
   EXPECT_TRUE(is_finite_number("0." + std::string(2000, '9'), NumberShape::Decimal));
+}
+
+TEST(IsPlainlyAbove, SeesWhatTheWholeDigitsTell) {
+  EXPECT_TRUE(is_plainly_above("115020.0", "114955.5"));
+  EXPECT_TRUE(is_plainly_above("2", "1"));
+  EXPECT_TRUE(is_plainly_above("20", "19.99999"));
+  EXPECT_TRUE(is_plainly_above("10.5", "00"));
+}
+
+TEST(IsPlainlyAbove, SaysNothingOtherwise) {
+  for (const auto& [a, b] : {std::pair{"1.0", "1.0"},
+                             {"1.5", "1.2"},
+                             {"10", "9"},
+                             {"9", "10"},
+                             {"1", "2"},
+                             {"-1", "-2"},
+                             {"5", "-5"},
+                             {"-5", "5"},
+                             {"90", "100"},
+                             {"114955.5", "115020.0"},
+                             {"19", "2"},
+                             {"2", "19"}}) {
+    EXPECT_FALSE(is_plainly_above(a, b)) << a << " " << b;
+  }
+}
+
+TEST(NumberShape, JudgesEveryLengthAndEveryPlaceOfAPointAlike) {
+  for (std::size_t size = 1; size <= 20; ++size) {
+    const std::string digits = std::string("12345678901234567890").substr(0, size);
+    EXPECT_EQ(number_shape(digits), NumberShape::Integer) << digits;
+    for (std::size_t at = 0; at < size; ++at) {
+      std::string text = digits;
+      text[at] = '.';
+      const bool is_inside = at > 0 && at + 1 < size;
+      EXPECT_EQ(number_shape(text), is_inside ? NumberShape::Decimal : NumberShape::NotANumber)
+          << text;
+      for (const char other : {'/', ':', ' ', 'x', '-', '+', '\0', '\x80', '\xB1', '\xFF'}) {
+        text[at] = other;
+        const bool is_sign = other == '-' && at == 0 && size > 1;
+        EXPECT_EQ(number_shape(text), is_sign ? NumberShape::Integer : NumberShape::NotANumber)
+            << text;
+      }
+      for (std::size_t second = at + 1; second < size; ++second) {
+        text[at] = '.';
+        text[second] = '.';
+        EXPECT_EQ(number_shape(text), NumberShape::NotANumber) << text;
+        text[second] = digits[second];
+      }
+    }
+  }
 }
 
 TEST(NamesANonFiniteNumber, InAnyCaseAndSign) {
