@@ -1,6 +1,6 @@
 // RedisSink::write() in batches of 500 candles beside bare pipelined PUBLISH in 500s, on the same
 // Redis (REDIS_HOST, REDIS_PORT) in the same run. The ways take turns, round by round, so that
-// what else the machine does falls on all of them; medians over the rounds are compared.
+// what else the machine does falls on all of them; ratios are medians of the ratios of each round.
 //
 // usage: redis_sink_bench [rounds] [batches a round]
 
@@ -141,6 +141,7 @@ struct Way {
   std::function<void(std::int64_t batch)> write;
   std::vector<double> rates{};
   std::vector<double> cpu_ns{};
+  std::vector<double> server_cpu_ns{};
 };
 
 double cpu_now_ns() {
@@ -154,7 +155,23 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-void run_round(Way& way, int round, int batches) {
+/// CPU time that the server has used so far.
+double server_cpu_ns(RedisConnection& connection) {
+  std::string request;
+  append_command(request, {"INFO", "cpu"});
+  if (auto ready = connection.ready(); !ready) throw std::runtime_error(ready.error());
+  auto replies = connection.call(request, 1);
+  if (!replies) throw std::runtime_error(replies.error());
+  const std::string info{(*replies)->take().text};
+  const auto seconds = [&](const std::string& name) {
+    const std::size_t at = info.find(name + ":");
+    return at == std::string::npos ? 0.0 : std::atof(info.c_str() + at + name.size() + 1);
+  };
+  return (seconds("used_cpu_sys") + seconds("used_cpu_user")) * 1e9;
+}
+
+void run_round(Way& way, RedisConnection& control, int round, int batches) {
+  const double server_start = server_cpu_ns(control);
   const auto start = std::chrono::steady_clock::now();
   const double cpu_start = cpu_now_ns();
   for (int i = 0; i < batches; ++i) way.write(std::int64_t{round} * batches + i);
@@ -162,6 +179,14 @@ void run_round(Way& way, int round, int batches) {
   way.cpu_ns.push_back((cpu_now_ns() - cpu_start) / messages);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   way.rates.push_back(messages / seconds.count());
+  way.server_cpu_ns.push_back((server_cpu_ns(control) - server_start) / messages);
+}
+
+/// The median of this way's rate beside the other's in the same round.
+double median_ratio(const Way& way, const Way& to) {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < way.rates.size(); ++i) ratios.push_back(way.rates[i] / to.rates[i]);
+  return median(std::move(ratios));
 }
 
 Way bare_way(const RedisOptions& redis, Candles& candles, bool splice) {
@@ -218,17 +243,16 @@ int run(int rounds, int batches) {
   ways.push_back(sink_way("sink: 5 fences", {.redis = redis, .group = ""}, five));
   ways.push_back(sink_way("sink: 20 fences", {.redis = redis, .group = ""}, twenty));
   ways.push_back(sink_way("sink: 20 fences, stream, last value", all, twenty));
+  RedisConnection control{redis};
   for (int round = 0; round < rounds; ++round) {
-    for (Way& way : ways) run_round(way, round, batches);
+    for (Way& way : ways) run_round(way, control, round, batches);
   }
-  const double limit = median(ways[0].rates);
-  const double spliced = median(ways[1].rates);
-  std::printf("%-38s %12s %9s %12s %12s\n", "", "messages/s", "to bare", "to bare+spl.",
-              "CPU ns/msg");
+  std::printf("%-36s %10s %8s %13s %11s %13s\n", "", "messages/s", "to bare", "to bare+splice",
+              "our ns/msg", "Redis ns/msg");
   for (const Way& way : ways) {
-    const double rate = median(way.rates);
-    std::printf("%-38s %12.0f %9.2f %12.2f %12.0f\n", way.name.c_str(), rate, rate / limit,
-                rate / spliced, median(way.cpu_ns));
+    std::printf("%-36s %10.0f %8.2f %13.2f %11.0f %13.0f\n", way.name.c_str(), median(way.rates),
+                median_ratio(way, ways[0]), median_ratio(way, ways[1]), median(way.cpu_ns),
+                median(way.server_cpu_ns));
   }
   return 0;
 }
@@ -237,8 +261,8 @@ int run(int rounds, int batches) {
 }  // namespace signalbox
 
 int main(int argc, char** argv) try {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 15;
-  const int batches = argc > 2 ? std::atoi(argv[2]) : 100;
+  const int rounds = argc > 1 ? std::atoi(argv[1]) : 31;
+  const int batches = argc > 2 ? std::atoi(argv[2]) : 60;
   return signalbox::run(rounds, batches);
 } catch (const std::exception& error) {
   std::fprintf(stderr, "redis_sink_bench: %s\n", error.what());

@@ -20,7 +20,11 @@ namespace {
 using Type = RedisReply::Type;
 
 constexpr std::size_t kReceiveBytes = 64 * 1024;
+constexpr std::size_t kWakeAtBytesMax = 16 * 1024;
 constexpr int kKeepaliveProbes = 3;
+
+/// How long to trust the caller's account of how many bytes must come.
+constexpr std::chrono::milliseconds kTrustMax{20};
 
 /// The reader's callbacks: each appends to the flat replies. The reader wants an object that is
 /// not null; it gets the replies themselves and must not free them.
@@ -118,9 +122,16 @@ std::expected<std::vector<std::optional<std::string>>, std::string> RedisReplies
 struct RedisConnection::Handle {
   std::unique_ptr<redisContext, FreeContext> context;
   std::unique_ptr<redisReader, FreeReader> reader;
-  int wanted_bytes = 1;  ///< SO_RCVLOWAT as it stands
+  int wake_at_bytes = 1;  ///< SO_RCVLOWAT as it stands
 
   int socket() const { return context->fd; }
+
+  void wake_at(std::size_t bytes) {
+    const int wanted = static_cast<int>(std::clamp<std::size_t>(bytes, 1, kWakeAtBytesMax));
+    if (wanted == wake_at_bytes) return;
+    wake_at_bytes = wanted;
+    set_option(socket(), SOL_SOCKET, SO_RCVLOWAT, wanted);
+  }
 };
 
 RedisConnection::RedisConnection(RedisOptions options)
@@ -257,12 +268,13 @@ std::expected<void, std::string> RedisConnection::send(std::string_view bytes) {
   }
 }
 
-std::expected<std::size_t, std::string> RedisConnection::read_some() {
+std::expected<std::size_t, std::string> RedisConnection::read_some(std::size_t wake_at_bytes) {
   for (;;) {
     const auto count = recv(handle_->socket(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (count > 0) return static_cast<std::size_t>(count);
     if (count == 0) return fail("the server closed the connection");
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
+      handle_->wake_at(wake_at_bytes);
       if (auto waited = wait_for(POLLIN); !waited) return std::unexpected(waited.error());
     } else if (errno != EINTR) {
       return fail(std::strerror(errno));
@@ -273,7 +285,6 @@ std::expected<std::size_t, std::string> RedisConnection::read_some() {
 std::expected<RedisReplies*, std::string> RedisConnection::receive(std::size_t count,
                                                                    std::size_t bytes_min) {
   SB_CHECK(handle_);
-  static_cast<void>(bytes_min);
   replies_.clear();
   redisReader* const reader = handle_->reader.get();
   while (count > 0) {
@@ -283,8 +294,9 @@ std::expected<RedisReplies*, std::string> RedisConnection::receive(std::size_t c
       --count;
       continue;
     }
-    const auto size = read_some();
+    const auto size = read_some(bytes_min);
     if (!size) return std::unexpected(size.error());
+    bytes_min -= std::min(bytes_min, *size);
     if (redisReaderFeed(reader, buffer_.data(), *size) != REDIS_OK) return fail(reader->errstr);
   }
   return &replies_;

@@ -25,6 +25,7 @@ constexpr std::size_t kKeptBytesMax = 4 * 1024 * 1024;
 
 constexpr std::string_view kMulti = "*1\r\n$5\r\nMULTI\r\n";
 constexpr std::string_view kExec = "*1\r\n$4\r\nEXEC\r\n";
+constexpr std::string_view kQueued = "+QUEUED\r\n";  // an error is longer
 constexpr std::string_view kPublish = "*3\r\n$7\r\nPUBLISH\r\n";
 
 IoError redis_error(const std::string& why) { return IoError{"redis", why}; }
@@ -199,7 +200,7 @@ WriteOutcome RedisSink::transact(const WriteBatch& batch) {
     };
     if (auto sent = send_request(batch); !sent) return fate(std::move(sent.error()));
     const std::size_t tail = steps_.empty() ? 0 : 2;
-    auto received = connection_.receive(1 + commands_ + 1 + tail, 0);
+    auto received = connection_.receive(1 + commands_ + 1 + tail, commands_ * kQueued.size());
     if (!received) return fate(std::move(received.error()));
     RedisReplies& replies = **received;
     ExecOutcome outcome = read_exec(replies);
@@ -314,9 +315,9 @@ Committed RedisSink::read_results(RedisReplies& replies, std::int64_t count) {
     } else if (result.type == Type::Error) {
       ++commands_failed_;
       last_failure_ = result.text;
+      checked_keys_.clear();
     }
   }
-  if (!last_failure_.empty() && commands_failed_ > 0) checked_keys_.clear();
   return committed;
 }
 

@@ -1,7 +1,6 @@
 #include "adapters/resp.hpp"
 
 #include <charconv>
-#include <cstring>
 
 namespace signalbox {
 namespace {

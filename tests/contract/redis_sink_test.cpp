@@ -3,12 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
 
 #include "adapters/redis_keys.hpp"
-#include "contract/redis_place.hpp"
+#include "contract/redis_sink_fixture.hpp"
 #include "contract/sink_suite.hpp"
 #include "domain/routing_note.hpp"
 #include "ports/io_error.hpp"
@@ -18,12 +19,10 @@ namespace {
 
 using testing::AllOf;
 using testing::Contains;
-using testing::Each;
 using testing::ElementsAre;
 using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::SizeIs;
 using testing::StartsWith;
 
@@ -34,51 +33,14 @@ INSTANTIATE_TEST_SUITE_P(Redis, SinkContract,
                                                      }}),
                          adapter_name);
 
-/// A setting of the server, put back at the end of the scope.
-class ServerSetting {
- public:
-  ServerSetting(RedisControl& control, std::string name, std::string_view value)
-      : control_(control), name_(std::move(name)) {
-    before_ = control_.ask_list({"CONFIG", "GET", name_}).at(1);
-    EXPECT_EQ(control_.ask({"CONFIG", "SET", name_, value}), "OK");
-  }
-  ~ServerSetting() { control_.ask({"CONFIG", "SET", name_, before_}); }
-  ServerSetting(const ServerSetting&) = delete;
-  ServerSetting& operator=(const ServerSetting&) = delete;
-
- private:
-  RedisControl& control_;
-  std::string name_;
-  std::string before_;
-};
-
-class RedisSinkTest : public testing::Test {
- protected:
-  RedisSinkTest() : word_(unique_word()), group_("group-" + word_), place_(word_) {}
-
-  RedisSinkOptions options() const { return place_.options(group_); }
-  RedisControl& control() { return place_.control(); }
-  TestBatch batch() const { return TestBatch{word_}; }
-  TopicPartition source(int number) const { return candle_source_at(word_, number); }
-  std::string channel(int number) const { return route_for(source(number).topic)->channels.at(0); }
-
-  std::optional<Fence> fence_of(Sink& sink, int number) {
-    const TopicPartition partition = source(number);
-    const FenceMap fences = sink.read_fences({&partition, 1});
-    const auto found = fences.find(partition);
-    return found == fences.end() ? std::nullopt : std::optional{found->second};
-  }
-
-  std::string word_;
-  std::string group_;
-  RedisPlace place_;
-};
-
-bool committed(const WriteOutcome& outcome) { return std::holds_alternative<Committed>(outcome); }
-
-std::string why_unavailable(const WriteOutcome& outcome) {
-  const auto* unavailable = std::get_if<Unavailable>(&outcome);
-  return unavailable ? unavailable->why : "outcome " + std::to_string(outcome.index());
+/// A script that holds the server, from a connection of its own.
+std::jthread keep_server_busy(std::chrono::milliseconds duration) {
+  return std::jthread{[duration] {
+    RedisControl{}.ask({"EVAL",
+                        "local s = redis.call('TIME') repeat local t = redis.call('TIME') "
+                        "until (t[1] - s[1]) * 1000 + (t[2] - s[2]) / 1000 > tonumber(ARGV[1])",
+                        "0", std::to_string(duration.count())});
+  }};
 }
 
 bool answers(Sink& sink) {
@@ -251,6 +213,34 @@ TEST_F(RedisSinkTest, TooFewReplicasCostNothing) {
   EXPECT_TRUE(committed(sink.write(one.get())));
 }
 
+TEST_F(RedisSinkTest, AReplicaThatOnlyReadsCostsNothing) {
+  RedisSink sink{options()};
+  const auto one = batch().candles(0, 0).move(0, std::nullopt, fence_at(1));
+  control().ask({"REPLICAOF", "127.0.0.1", "1"});
+  const WriteOutcome outcome = sink.write(one.get());
+  const std::vector<SinkWarning> warnings = sink.inspect();
+  control().ask({"REPLICAOF", "NO", "ONE"});
+
+  EXPECT_THAT(why_unavailable(outcome), StartsWith("READONLY"));
+  EXPECT_THAT(warnings, Contains(Field(&SinkWarning::code, "READ_ONLY_REPLICA")));
+  EXPECT_THAT(place_.subscriber().received(control()), IsEmpty());
+  EXPECT_TRUE(committed(sink.write(one.get())));
+}
+
+TEST_F(RedisSinkTest, AServerBusyWithAScriptCostsNothing) {
+  RedisSink sink{options()};
+  const auto one = batch().candles(0, 0).move(0, std::nullopt, fence_at(1));
+  const ServerSetting threshold{control(), "busy-reply-threshold", "20"};
+  {
+    const std::jthread blocker = keep_server_busy(std::chrono::milliseconds{500});
+    while (answers(sink)) {
+    }
+    EXPECT_THAT(why_unavailable(sink.write(one.get())), StartsWith("BUSY"));
+  }
+  EXPECT_TRUE(committed(sink.write(one.get())));
+  EXPECT_THAT(place_.subscriber().received(control()), SizeIs(1));
+}
+
 TEST_F(RedisSinkTest, AnIdleConnectionThatTheServerClosedIsMadeAnew) {
   RedisSink sink{options()};
   ASSERT_TRUE(committed(sink.write(batch().move(0, std::nullopt, fence_at(1)).get())));
@@ -287,12 +277,7 @@ TEST_F(RedisSinkTest, AWriteThatLandsAfterItsTimeOutIsUnknownAndTheFenceTells) {
   RedisSink sink{impatient};
   ASSERT_TRUE(committed(sink.write(batch().move(0, std::nullopt, fence_at(1)).get())));
   const auto next = batch().candles(0, 1).move(0, fence_at(1), fence_at(2));
-  const std::jthread blocker{[] {
-    RedisControl{}.ask({"EVAL",
-                        "local s = redis.call('TIME') repeat local t = redis.call('TIME') "
-                        "until (t[1] - s[1]) * 1000000 + t[2] - s[2] > 700000",
-                        "0"});
-  }};
+  const std::jthread blocker = keep_server_busy(std::chrono::milliseconds{700});
   RedisSink probe{impatient};
   while (answers(probe)) {
   }
@@ -377,49 +362,6 @@ TEST_F(RedisSinkTest, ListsTheFencesOfItsGroupOnly) {
   EXPECT_EQ(fences.front().first, kGroupStarted);
   EXPECT_THAT(fences, Contains(testing::Pair(source(149), fence_at(149))));
   EXPECT_THAT(other.list_fences(), ElementsAre(testing::Pair(source(0), fence_at(5))));
-}
-
-TEST_F(RedisSinkTest, TellsWhenFencesMayBeEvicted) {
-  RedisSink sink{options()};
-  const auto warns = Contains(Field(&SinkWarning::code, "KEYS_MAY_BE_EVICTED"));
-  const ServerSetting memory{control(), "maxmemory", "10gb"};
-  {
-    const ServerSetting policy{control(), "maxmemory-policy", "allkeys-lru"};
-    EXPECT_THAT(sink.inspect(), warns);
-  }
-  {
-    const ServerSetting policy{control(), "maxmemory-policy", "volatile-lru"};
-    EXPECT_THAT(sink.inspect(), Not(warns));
-  }
-  const ServerSetting policy{control(), "maxmemory-policy", "noeviction"};
-  EXPECT_THAT(sink.inspect(), Not(warns));
-}
-
-TEST_F(RedisSinkTest, TellsWhatARestartOfRedisWouldForget) {
-  RedisSink sink{options()};
-  const ServerSetting save{control(), "save", ""};
-  {
-    const ServerSetting append{control(), "appendonly", "no"};
-    EXPECT_THAT(sink.inspect(), Contains(Field(&SinkWarning::code, "NOTHING_ON_DISK")));
-    const ServerSetting snapshots{control(), "save", "3600 1"};
-    EXPECT_THAT(sink.inspect(), Contains(Field(&SinkWarning::code, "SNAPSHOTS_ONLY")));
-  }
-  const ServerSetting append{control(), "appendonly", "yes"};
-  {
-    const ServerSetting fsync{control(), "appendfsync", "everysec"};
-    EXPECT_THAT(sink.inspect(), Contains(Field(&SinkWarning::code, "LAST_SECOND_AT_RISK")));
-  }
-  const ServerSetting fsync{control(), "appendfsync", "always"};
-  EXPECT_THAT(sink.inspect(), Each(Not(Field(&SinkWarning::code, "LAST_SECOND_AT_RISK"))));
-}
-
-TEST_F(RedisSinkTest, TellsWhenItMayNotLook) {
-  control().ask({"ACL", "SETUSER", word_, "on", ">secret", "~*", "&*", "+@all", "-config"});
-  RedisSinkOptions limited = options();
-  limited.redis.user = word_;
-  limited.redis.password = "secret";
-  EXPECT_THAT(RedisSink{limited}.inspect(), Contains(Field(&SinkWarning::code, "CANNOT_INSPECT")));
-  control().ask({"ACL", "DELUSER", word_});
 }
 
 TEST_F(RedisSinkTest, AMissingRightIsSaidAndCostsNothing) {
