@@ -24,6 +24,15 @@ std::uint64_t count_messages(const MessageBatch& batch) {
   return count;
 }
 
+/// Whether `actual` can have come from `believed` by deliveries alone. A jump, by a lane that found
+/// the log truncated or made anew, changes the gap; a sink that forgot changes the epoch. Then the
+/// messages that we have or are fetching may be those of another log.
+bool goes_on_from(const Fence& believed, const Fence& actual) {
+  if (actual.next == believed.next) return actual == believed;
+  return actual.next > believed.next && actual.epoch == believed.epoch &&
+         actual.gap == believed.gap && actual.lineage == believed.lineage;
+}
+
 /// Whether the sink holds exactly what a write of these moves would have left.
 bool landed(const FenceMap& actual, const std::vector<FenceMove>& moves) {
   return std::ranges::all_of(moves, [&](const FenceMove& move) {
@@ -79,7 +88,7 @@ Step DeliveryLane::step() {
 Step DeliveryLane::guarded_step() {
   if (!log_at_start_) log_at_start_ = log().ranges(log().all_partitions());
   if (in_hand_ && in_hand_->is_doubtful) return settle_doubt();
-  if (must_recheck_) recheck();
+  if (must_recheck_ || is_recheck_due()) recheck();
   if (acknowledge_.exchange(false)) clear_gaps();
   if (in_hand_) return deliver();
   if (!waiting_.empty()) place_waiting();
@@ -165,8 +174,8 @@ void DeliveryLane::put_letters() {
 
 Step DeliveryLane::write() {
   const LanePlan& plan = *in_hand_->plan;
-  WriteOutcome outcome = sink().write(
-      {.messages = plan.routed, .moves = plan.moves, .received_at = io_.clock.now()});
+  WriteOutcome outcome =
+      sink().write({.messages = plan.routed, .moves = plan.moves, .received_at = io_.clock.now()});
   last_contact_ = io_.clock.steady_now();
 
   if (const auto* committed = std::get_if<Committed>(&outcome)) return finish(*committed);
@@ -263,11 +272,11 @@ void DeliveryLane::adopt(const FenceMap& actual, std::span<const TopicPartition>
       lose(partition);
       continue;
     }
-    if (fence != actual.end() && fence->second.next >= owned->second.fence.next) {
+    if (fence != actual.end() && goes_on_from(owned->second.fence, fence->second)) {
       owned->second.fence = fence->second;
       continue;
     }
-    // Absent or behind: the sink forgot something. Start over from what it holds now.
+    // The sink forgot something, or the log is another: start over from what the sink holds now.
     lose(partition);
     waiting_.push_back(partition);
   }
@@ -277,7 +286,12 @@ void DeliveryLane::adopt(const FenceMap& actual, std::span<const TopicPartition>
   }
 }
 
-/// After an outage: the sink may have come back with older fences, or with none.
+bool DeliveryLane::is_recheck_due() const {
+  if (planted(PlantedBug::ForgetsToRecheck)) return false;
+  return !owned_.empty() && io_.clock.steady_now() - last_recheck_ >= options_.inspect_every;
+}
+
+/// After an outage, and now and then: the sink may hold older fences than we believe, or none.
 void DeliveryLane::recheck() {
   std::vector<TopicPartition> partitions;
   partitions.reserve(owned_.size());
@@ -288,6 +302,7 @@ void DeliveryLane::recheck() {
     adopt(sink().read_fences(partitions), partitions);
   }
   must_recheck_ = false;
+  last_recheck_ = last_contact_ = io_.clock.steady_now();
   mark_up(status_.sink);
 }
 

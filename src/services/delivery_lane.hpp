@@ -30,10 +30,12 @@ struct LaneOptions {
   PollLimits poll{};
   std::chrono::milliseconds poll_wait{100};
   Backoff::Limits backoff{};
-  std::chrono::milliseconds idle_ping{1'000};      ///< how long a sink may stay unasked
+  std::chrono::milliseconds idle_ping{1'000};  ///< how long a sink may stay unasked
+  /// How often the sink's set-up is looked at, and its fences are compared with ours: a sink that
+  /// is emptied in place breaks no connection, and a partition without traffic would never tell.
   std::chrono::milliseconds inspect_every{15'000};
-  std::chrono::milliseconds drain{5'000};          ///< for the batch in hand, after a stop
-  std::uint64_t seed = 1;                          ///< of the jitter of waits
+  std::chrono::milliseconds drain{5'000};  ///< for the batch in hand, after a stop
+  std::uint64_t seed = 1;                  ///< of the jitter of waits
 };
 
 /// Whether something that the lane depends on answers, and since when.
@@ -50,7 +52,7 @@ struct LaneStatus {
   std::string name;
   LaneCounters counters;
   DependencyState sink;
-  DependencyState log;           ///< the message source and the dead-letter topic
+  DependencyState log;  ///< the message source and the dead-letter topic
   std::vector<SinkWarning> warnings;
   std::uint64_t partitions = 0;
   std::uint64_t waiting_partitions = 0;  ///< assigned, their fences not read yet
@@ -58,7 +60,7 @@ struct LaneStatus {
   std::uint64_t alarms = 0;              ///< rows of the amnesia table other than the ordinary
   std::string last_alarm;
   ReceivedAt last_delivery{};
-  FenceMap fences;               ///< at most half a second old
+  FenceMap fences;  ///< at most half a second old
 };
 
 enum class Step : std::uint8_t { Idle, Done, Failed };
@@ -117,6 +119,7 @@ class DeliveryLane {
   Step finish(const Committed& committed);
   Step settle_doubt();
   void adopt(const FenceMap& actual, std::span<const TopicPartition> partitions);
+  bool is_recheck_due() const;
   void recheck();
   void stay_awake();
   void drain();
@@ -146,10 +149,11 @@ class DeliveryLane {
   OwnedPartitions owned_;
   std::vector<TopicPartition> waiting_;  ///< assigned, but their fences are not read yet
   std::optional<InHand> in_hand_;
-  bool must_recheck_ = false;  ///< the sink was away: it may have come back with older fences
+  bool must_recheck_ = false;  ///< the sink may hold older fences than we believe
   std::atomic<bool> acknowledge_ = false;
   std::chrono::steady_clock::time_point last_contact_{};
   std::chrono::steady_clock::time_point last_inspection_{};
+  std::chrono::steady_clock::time_point last_recheck_{};
   std::chrono::steady_clock::time_point last_fences_published_{};
   LaneStatus status_;
   DependencyState* talking_to_ = &status_.log;

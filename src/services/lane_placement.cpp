@@ -16,9 +16,8 @@ std::int64_t milliseconds_since_epoch(ReceivedAt time) {
 }
 
 bool any_commit(const std::map<TopicPartition, LogRange>& ranges) {
-  return std::ranges::any_of(ranges, [](const auto& entry) {
-    return entry.second.committed.has_value();
-  });
+  return std::ranges::any_of(ranges,
+                             [](const auto& entry) { return entry.second.committed.has_value(); });
 }
 
 }  // namespace
@@ -32,7 +31,8 @@ void DeliveryLane::place_waiting() {
   mark_up(status_.sink);
   if (!fences.contains(kGroupStarted)) {
     start_group(fences);
-    return;  // the next step reads what is there now, whoever wrote it
+    must_recheck_ = true;  // what we own already the sink has forgotten, too
+    return;                // the next step reads what is there now, whoever wrote it
   }
   const auto ranges = log().ranges(waiting_);
   std::vector<FenceMove> moves;
@@ -52,9 +52,8 @@ void DeliveryLane::place_waiting() {
 /// every partition there is are written together with the mark, so that whatever appears later is
 /// known to be new and is read from its beginning.
 void DeliveryLane::start_group(const FenceMap& fences) {
-  const bool never_started =
-      fences.empty() && !any_commit(*log_at_start_) &&
-      !any_commit(log().ranges(log().all_partitions()));
+  const bool never_started = fences.empty() && !any_commit(*log_at_start_) &&
+                             !any_commit(log().ranges(log().all_partitions()));
   std::vector<FenceMove> moves;
   if (never_started) {
     for (const auto& [partition, range] : *log_at_start_) {

@@ -8,14 +8,14 @@ namespace signalbox {
 /// SIGNALBOX_PLANTED_BUGS undefined `planted()` is the constant false.
 enum class PlantedBug : std::uint8_t {
   None,
-  FenceNotCompared,      ///< the simulated sink writes without comparing the fence
-  VictimResigns,         ///< a refused owner drops its partition although it is still its own
-  UnknownResent,         ///< after a lost reply the batch is sent again without reading the fence
-  UnknownDropped,        ///< after a lost reply the batch is taken for delivered
-  CommitOutranksFence,   ///< resumes at Kafka's commit although the sink holds a fence
-  LettersAfterFence,     ///< dead letters are put after the fence has passed them
-  NoSkip,                ///< messages behind the fence are delivered again
-  ForgetsToRecheck,      ///< after an outage the fences are not read again
+  FenceNotCompared,     ///< the simulated sink writes without comparing the fence
+  VictimResigns,        ///< a refused owner drops its partition although it is still its own
+  UnknownResent,        ///< after a lost reply the batch is sent again without reading the fence
+  UnknownDropped,       ///< after a lost reply the batch is taken for delivered
+  CommitOutranksFence,  ///< resumes at Kafka's commit although the sink holds a fence
+  LettersAfterFence,    ///< dead letters are put after the fence has passed them
+  NoSkip,               ///< messages behind the fence are delivered again
+  ForgetsToRecheck,     ///< after an outage the fences are not read again
 };
 
 #ifdef SIGNALBOX_PLANTED_BUGS

@@ -1,0 +1,247 @@
+#include <algorithm>
+#include <utility>
+
+#include "ports/io_error.hpp"
+#include "sim/process.hpp"
+#include "sim/world.hpp"
+
+namespace signalbox::sim {
+namespace {
+
+constexpr std::size_t kHeldMessagesMax = 40;
+
+}  // namespace
+
+Polled SimSource::poll(const PollLimits& limits, std::chrono::milliseconds wait) {
+  World& world = process_.world;
+  world.oracle().check_status(process_);
+  process_.enter(Step::Poll);
+  if (world.is_log_out() && world.random().chance(50)) throw IoError("kafka", "no broker answers");
+  const Micros deadline = world.now() + wait.count() * kMillisecond;
+  while (true) {
+    Polled polled = collect(limits);
+    const bool is_empty = polled.lost.empty() && polled.assigned.empty() &&
+                          polled.out_of_range.empty() && polled.batch.empty();
+    if (!is_empty || world.now() >= deadline) return polled;
+    world.scheduler().park(deadline);
+    process_.check_alive();
+  }
+}
+
+Polled SimSource::collect(const PollLimits& limits) {
+  SimLog& log = process_.world.log();
+  fetch();
+  Polled polled;
+  for (const PartitionId id : std::exchange(lost_untold_, {})) {
+    polled.lost.push_back(log.partition(id).name);
+  }
+  for (const PartitionId id : std::exchange(assigned_untold_, {})) {
+    polled.assigned.push_back(log.partition(id).name);
+  }
+  for (const PartitionId id : std::exchange(out_of_range_, {})) {
+    polled.out_of_range.push_back(log.partition(id).name);
+  }
+  std::set<PartitionId> partitions;
+  std::size_t messages = 0;
+  std::vector<Run> runs;
+  while (!held_.empty() && messages < limits.messages) {
+    Held& held = held_.front();
+    if (partitions.insert(held.partition).second && partitions.size() > limits.partitions) break;
+    Run run{.partition = log.partition(held.partition).name, .fetch = held.fetch, .messages = {}};
+    const std::size_t take = std::min(held.messages.size(), limits.messages - messages);
+    for (std::size_t i = 0; i < take; ++i) {
+      const SimMessage& message = log.message(held.messages[i]);
+      run.messages.push_back({.offset = message.offset,
+                              .timestamp = message.timestamp,
+                              .key = message.key,
+                              .payload = message.payload});
+    }
+    messages += take;
+    held_messages_ -= take;
+    runs.push_back(std::move(run));
+    if (take == held.messages.size()) {
+      held_.pop_front();
+    } else {
+      held.messages.erase(held.messages.begin(),
+                          held.messages.begin() + static_cast<std::ptrdiff_t>(take));
+    }
+  }
+  polled.batch = MessageBatch{std::move(runs), nullptr};
+  fetch();  // the next messages are held already while the lane works on these
+  return polled;
+}
+
+void SimSource::fetch() {
+  if (process_.world.is_log_out()) return;
+  std::vector<PartitionId> order;
+  for (const auto& [id, fetch] : fetches_) order.push_back(id);
+  process_.world.random().shuffle(std::span{order});
+  for (const PartitionId id : order) fetch_some(id, fetches_.at(id));
+}
+
+void SimSource::fetch_some(PartitionId id, Fetch& fetch) {
+  const SimPartition& partition = process_.world.log().partition(id);
+  if (fetch.position < partition.begin || fetch.position > partition.end() ||
+      fetch.incarnation != partition.incarnation) {
+    out_of_range_.insert(id);
+    fetches_.erase(id);
+    return;
+  }
+  const auto wanted = static_cast<std::size_t>(process_.world.random().between(1, 10));
+  Held held{.partition = id, .fetch = fetch.id, .messages = {}};
+  while (fetch.position < partition.end() && held.messages.size() < wanted &&
+         held_messages_ < kHeldMessagesMax) {
+    const auto slot = partition.slots[static_cast<std::size_t>(fetch.position)];
+    if (slot) {
+      held.messages.push_back(*slot);
+      ++held_messages_;
+    }
+    ++fetch.position;
+  }
+  if (!held.messages.empty()) held_.push_back(std::move(held));
+}
+
+std::optional<FetchId> SimSource::begin(const TopicPartition& partition, Offset offset) {
+  process_.enter(Step::Begin);
+  if (process_.world.is_log_out() && process_.world.random().chance(30)) {
+    throw IoError("kafka", "no broker answers");
+  }
+  const PartitionId id = *process_.world.log().find(partition);
+  if (!owns(id)) return std::nullopt;
+  drop_held(id);
+  out_of_range_.erase(id);
+  const Fetch fetch{.id = FetchId{++next_fetch_},
+                    .position = offset.value,
+                    .incarnation = process_.world.log().partition(id).incarnation};
+  fetches_.insert_or_assign(id, fetch);
+  incarnations_[id] = fetch.incarnation;
+  process_.world.trace("begin", process_.id, static_cast<int>(id), offset.value);
+  return fetch.id;
+}
+
+bool SimSource::owns(const TopicPartition& partition) const {
+  const auto id = process_.world.log().find(partition);
+  return id && owns(*id);
+}
+
+std::map<TopicPartition, LogRange> SimSource::ranges(std::span<const TopicPartition> partitions) {
+  await_log();
+  std::map<TopicPartition, LogRange> ranges;
+  for (const TopicPartition& partition : partitions) {
+    const auto id = process_.world.log().find(partition);
+    if (!id || process_.world.log().partition(*id).visible_at > process_.world.now()) continue;
+    const LogRange range = process_.world.log().range(*id);
+    told_.insert_or_assign(*id, range);
+    told_first_.emplace(*id, range);
+    incarnations_[*id] = process_.world.log().partition(*id).incarnation;
+    ranges.emplace(partition, range);
+  }
+  return ranges;
+}
+
+Offset SimSource::offset_at(const TopicPartition& partition, EventTime time) {
+  await_log();
+  const PartitionId id = *process_.world.log().find(partition);
+  incarnations_[id] = process_.world.log().partition(id).incarnation;
+  return process_.world.log().offset_at(id, time);
+}
+
+std::vector<TopicPartition> SimSource::all_partitions() {
+  await_log();
+  std::vector<TopicPartition> all;
+  for (PartitionId id = 0; id < process_.world.log().size(); ++id) {
+    const SimPartition& partition = process_.world.log().partition(id);
+    if (partition.visible_at <= process_.world.now()) all.push_back(partition.name);
+  }
+  return all;
+}
+
+void SimSource::await_log() {
+  process_.pass_time(100, process_.world.latency_max());
+  if (!process_.world.is_log_out()) return;
+  process_.pass_time(kSecond, kSecond);
+  if (process_.world.is_log_out()) throw IoError("kafka", "no broker answers");
+}
+
+void SimSource::commit(const TopicPartition& partition, Offset next) {
+  const NetFault fault = process_.enter(Step::Commit);
+  if (fault.is_lost_before || fault.is_lost_after) return;
+  World& world = process_.world;
+  const PartitionId id = *world.log().find(partition);
+  const PendingCommit commit{next, incarnation_of(id)};
+  if (!fault.is_late) {
+    commits_.insert_or_assign(id, commit);
+    return;
+  }
+  world.scheduler().at(world.now() + world.random().between(kSecond, 20 * kSecond), [=, this] {
+    if (process_.world.group().has(process_)) accept(id, commit);
+  });
+}
+
+void SimSource::flush_commits() {
+  for (const auto& [id, commit] : std::exchange(commits_, {})) accept(id, commit);
+}
+
+/// A topic that is deleted takes its commits with it.
+void SimSource::accept(PartitionId id, const PendingCommit& commit) {
+  SimPartition& partition = process_.world.log().partition(id);
+  if (partition.incarnation != commit.incarnation) return;
+  partition.committed = commit.next;
+  process_.world.trace("committed", process_.id, static_cast<int>(id), commit.next.value);
+}
+
+void SimSource::on_assigned(PartitionId partition) {
+  owned_.insert(partition);
+  assigned_untold_.insert(partition);
+  process_.world.trace("assigned", process_.id, static_cast<int>(partition));
+  process_.world.scheduler().wake(process_.fiber, process_.world.now());
+}
+
+void SimSource::on_lost(PartitionId partition) {
+  if (owned_.erase(partition) == 0) return;
+  assigned_untold_.erase(partition);
+  lost_untold_.insert(partition);
+  out_of_range_.erase(partition);
+  fetches_.erase(partition);
+  if (process_.world.random().chance(50)) commits_.erase(partition);
+  if (!process_.world.keeps_held_messages()) drop_held(partition);
+  process_.world.trace("lost", process_.id, static_cast<int>(partition));
+}
+
+void SimSource::on_lost_all() {
+  for (const PartitionId partition : std::set<PartitionId>{owned_}) on_lost(partition);
+  commits_.clear();
+}
+
+void SimSource::on_truncated(PartitionId partition) {
+  const auto found = fetches_.find(partition);
+  if (found == fetches_.end()) return;
+  if (found->second.position <= process_.world.log().partition(partition).end()) return;
+  fetches_.erase(found);
+  out_of_range_.insert(partition);
+}
+
+void SimSource::drop_held(PartitionId partition) {
+  std::erase_if(held_, [&](const Held& held) {
+    if (held.partition != partition) return false;
+    held_messages_ -= held.messages.size();
+    return true;
+  });
+}
+
+int SimSource::incarnation_of(PartitionId partition) const {
+  const auto found = incarnations_.find(partition);
+  return found == incarnations_.end() ? 0 : found->second;
+}
+
+const LogRange* SimSource::told(PartitionId partition) const {
+  const auto found = told_.find(partition);
+  return found == told_.end() ? nullptr : &found->second;
+}
+
+const LogRange* SimSource::told_first(PartitionId partition) const {
+  const auto found = told_first_.find(partition);
+  return found == told_first_.end() ? nullptr : &found->second;
+}
+
+}  // namespace signalbox::sim
