@@ -17,6 +17,7 @@ struct LaneCounters {
   std::uint64_t skipped = 0;     ///< the fence had passed them, or another member has them now
   std::uint64_t in_flight = 0;
 
+  std::uint64_t urgent = 0;     ///< delivered with priority `high`, as the original counts it
   std::uint64_t publishes = 0;  ///< a message with two channels is published twice
   std::uint64_t receivers = 0;  ///< copies that subscribers got, summed over the publishes
   std::array<std::uint64_t, kRejectReasonCount> rejected_by_reason{};

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "domain/routing_note.hpp"
 #include "ports/io_error.hpp"
 #include "services/planted_bugs.hpp"
 
@@ -239,7 +240,10 @@ Step DeliveryLane::finish(const Committed& committed) {
   }
   const ReceivedAt now = io_.clock.now();
   if (!plan.routed.empty()) status_.last_delivery = now;
-  for (const Routed& routed : plan.routed) io_.delays.record(now - routed.message->timestamp);
+  for (const Routed& routed : plan.routed) {
+    io_.delays.record(now - routed.message->timestamp);
+    if (priority_of(*routed.route, routed.facts) == "high") ++counters.urgent;
+  }
   in_hand_.reset();
   return Step::Done;
 }

@@ -1,0 +1,92 @@
+#include "app/lane_service.hpp"
+
+#include "base/log.hpp"
+
+namespace signalbox {
+namespace {
+
+constexpr std::size_t kRateSeconds = 10;
+
+}  // namespace
+
+LaneService::LaneService(HttpServer::Options http)
+    : started_(clock_.now()), metrics_(registry_), http_(std::move(http)) {}
+
+LaneService::~LaneService() = default;
+
+void LaneService::add_lane(const std::string& name, Urgency urgency,
+                           const std::function<LaneParts()>& make) {
+  lanes_.push_back(
+      std::make_unique<LaneUnit>(make, urgency, clock_, lane_delays(registry_, name)));
+}
+
+void LaneService::start_http() {
+  http_.get("/health", [this](const HttpRequest&) { return health_answer(view()); });
+  http_.get("/diagnostic", [this](const HttpRequest&) { return diagnostic_answer(view()); });
+  http_.get("/live", [](const HttpRequest&) {
+    return HttpResponse{.status = 200, .body = R"({"status": "alive"})"};
+  });
+  http_.get("/metrics", [this](const HttpRequest&) { return metrics_answer(); });
+  http_.post("/gaps/acknowledge", [this](const HttpRequest&) {
+    for (const auto& lane : lanes_) lane->acknowledge_gaps();
+    log_warn("gaps_acknowledged");
+    return HttpResponse{.status = 202, .body = R"({"status": "accepted"})"};
+  });
+  http_.start();
+  log_info("http_listening", {{"port", http_.port()}});
+}
+
+HttpResponse LaneService::metrics_answer() {
+  const std::lock_guard lock{metrics_mutex_};
+  metrics_.update(view());
+  return {.status = 200,
+          .body = registry_.text(),
+          .content_type = "text/plain; version=0.0.4; charset=utf-8"};
+}
+
+ServiceView LaneService::view() const {
+  ServiceView view{.phase = phase_, .started = started_, .now = clock_.now(), .lanes = {}};
+  const std::vector<double> rates = rates_.copy();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    const LaneUnit& lane = *lanes_[i];
+    view.lanes.push_back({.status = lane.status(),
+                          .source = lane.source(),
+                          .delays = lane.delays(),
+                          .sink_name = lane.sink_name(),
+                          .received_per_second = i < rates.size() ? rates[i] : 0.0});
+  }
+  return view;
+}
+
+/// The rate is that of the last ten seconds: a lifetime's average hides what happens now.
+void LaneService::sample_rates() {
+  Sample now{.at = clock_.steady_now(), .received = {}};
+  for (const auto& lane : lanes_) now.received.push_back(lane->status().counters.received);
+  samples_.push_back(std::move(now));
+  if (samples_.size() > kRateSeconds + 1) samples_.pop_front();
+  const Sample& first = samples_.front();
+  const Sample& last = samples_.back();
+  const double seconds = std::chrono::duration<double>(last.at - first.at).count();
+  std::vector<double> rates;
+  for (std::size_t i = 0; i < last.received.size(); ++i) {
+    const auto received = static_cast<double>(last.received[i] - first.received[i]);
+    rates.push_back(seconds > 0 ? received / seconds : 0.0);
+  }
+  rates_.set(std::move(rates));
+}
+
+void LaneService::run(ShutdownSignals& signals,
+                      const std::function<void(const ServiceView&)>& each_second) {
+  while (!signals.wait_for(std::chrono::seconds{1})) {
+    sample_rates();
+    if (each_second) each_second(view());
+  }
+  phase_ = ServicePhase::Stopping;
+  signals.let_the_next_one_kill();
+  log_info("stopping");
+  for (const auto& lane : lanes_) lane->request_stop();
+  for (const auto& lane : lanes_) lane->join();
+  log_info("stopped");
+}
+
+}  // namespace signalbox

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "adapters/http_server.hpp"
+#include "adapters/system_clock.hpp"
+#include "app/lane_metrics.hpp"
+#include "app/lane_report.hpp"
+#include "app/lane_unit.hpp"
+#include "app/shutdown_signals.hpp"
+#include "base/guarded.hpp"
+#include "base/metrics.hpp"
+
+namespace signalbox {
+
+/// A process that runs lanes and answers for them over HTTP: the dispatcher, and the lanes of
+/// `signalbox up`. Used from one thread; its HTTP handlers run on the server's.
+class LaneService {
+ public:
+  explicit LaneService(HttpServer::Options http);
+  ~LaneService();
+
+  /// Starts a lane; throws what `make` throws.
+  void add_lane(const std::string& name, Urgency urgency,
+                const std::function<LaneParts()>& make);
+
+  /// Serves HTTP; the paths of every service. Throws IoError when the port is taken.
+  void start_http();
+  HttpServer& http() { return http_; }
+
+  /// Until a shutdown signal: `each_second` is called about once a second. Then stops every lane,
+  /// each finishing the batch in hand.
+  void run(ShutdownSignals& signals, const std::function<void(const ServiceView&)>& each_second);
+
+  ServiceView view() const;
+
+ private:
+  struct Sample {
+    std::chrono::steady_clock::time_point at;
+    std::vector<std::uint64_t> received;
+  };
+
+  void sample_rates();
+  HttpResponse metrics_answer();
+
+  SystemClock clock_;
+  ReceivedAt started_;
+  MetricsRegistry registry_;
+  std::mutex metrics_mutex_;  // LaneMetrics is used by one scrape at a time
+  LaneMetrics metrics_;
+  std::atomic<ServicePhase> phase_ = ServicePhase::Running;
+  std::vector<std::unique_ptr<LaneUnit>> lanes_;  // fixed before HTTP starts
+  std::deque<Sample> samples_;
+  Guarded<std::vector<double>> rates_;
+  HttpServer http_;  // last: stops answering before what it asks goes away
+};
+
+}  // namespace signalbox
