@@ -45,7 +45,8 @@ bool landed(const FenceMap& actual, const std::vector<FenceMove>& moves) {
 }  // namespace
 
 DeliveryLane::DeliveryLane(Io io, LaneOptions options) : io_(io), options_(std::move(options)) {
-  status_.name = options_.name;
+  if (options_.label.empty()) options_.label = options_.name;
+  status_.name = options_.label;
   publish_status();
 }
 
@@ -230,8 +231,8 @@ Step DeliveryLane::finish(const Committed& committed) {
   counters.receivers += committed.receivers;
   for (const DeadLetter& letter : plan.letters) {
     ++counters.rejected_by_reason[static_cast<std::size_t>(letter.reject.reason)];
-    log_warn_limited(options_.name, "message_rejected",
-                     {{"lane", options_.name},
+    log_warn_limited(options_.label, "message_rejected",
+                     {{"lane", options_.label},
                       {"topic", letter.source.topic},
                       {"partition", letter.source.partition},
                       {"offset", letter.offset.value},
@@ -329,7 +330,7 @@ void DeliveryLane::mark_up(DependencyState& state) {
   if (state.is_up) return;
   state.is_up = true;
   state.since = io_.clock.now();
-  log_info(&state == &status_.sink ? "sink_up" : "log_up", {{"lane", options_.name}});
+  log_info(&state == &status_.sink ? "sink_up" : "log_up", {{"lane", options_.label}});
 }
 
 /// Said once; the repeats of the same outage only show in the state.
@@ -339,7 +340,7 @@ void DeliveryLane::mark_down(DependencyState& state, const std::string& why) {
   state.is_up = false;
   state.since = io_.clock.now();
   log_error(&state == &status_.sink ? "sink_down" : "log_down",
-            {{"lane", options_.name}, {"error", why}});
+            {{"lane", options_.label}, {"error", why}});
 }
 
 void DeliveryLane::alarm(ResumeCase resume_case, const TopicPartition& partition,
@@ -347,8 +348,8 @@ void DeliveryLane::alarm(ResumeCase resume_case, const TopicPartition& partition
   ++status_.alarms;
   status_.last_alarm = std::string(name_of(resume_case)) + " " + partition.topic + "/" +
                        std::to_string(partition.partition) + ": " + detail;
-  log_error_limited(options_.name + name_of(resume_case).data(), "fence_alarm",
-                    {{"lane", options_.name},
+  log_error_limited(options_.label + name_of(resume_case).data(), "fence_alarm",
+                    {{"lane", options_.label},
                      {"case", name_of(resume_case)},
                      {"topic", partition.topic},
                      {"partition", partition.partition},

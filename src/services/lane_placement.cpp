@@ -65,7 +65,7 @@ void DeliveryLane::start_group(const FenceMap& fences) {
   mark.lineage = log().lineage();
   moves.push_back({kGroupStarted, std::nullopt, mark});
   if (!place_fences(moves)) return;
-  log_info("group_started", {{"lane", options_.name}, {"partitions", moves.size() - 1}});
+  log_info("group_started", {{"lane", options_.label}, {"partitions", moves.size() - 1}});
 }
 
 /// Writes fences without data. False means that somebody else was quicker: the next step reads
@@ -112,8 +112,8 @@ FenceMove DeliveryLane::placement(const TopicPartition& partition, const FenceMa
       resume.resume_case == ResumeCase::OutsideLog) {
     alarm(resume.resume_case, partition, "resumes at offset " + std::to_string(next.value));
   } else if (resume.resume_case == ResumeCase::SinkRestored) {
-    log_warn_limited(options_.name, "sink_restored",
-                     {{"lane", options_.name},
+    log_warn_limited(options_.label, "sink_restored",
+                     {{"lane", options_.label},
                       {"topic", partition.topic},
                       {"partition", partition.partition},
                       {"fence", next.value},

@@ -1,0 +1,54 @@
+// `signalbox dispatcher`: which adapters each lane gets. The loop is services/delivery_lane.cpp.
+
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/kafka_dead_letters.hpp"
+#include "adapters/kafka_source.hpp"
+#include "adapters/postgres_sink.hpp"
+#include "adapters/redis_sink.hpp"
+#include "adapters/wire_json.hpp"
+#include "app/dispatcher_parts.hpp"
+#include "app/lane_service.hpp"
+#include "app/service_main.hpp"
+#include "app/shutdown_signals.hpp"
+#include "base/log.hpp"
+
+namespace signalbox {
+namespace {
+
+int serve(const Loaded<DispatcherConfig>& loaded) {
+  const DispatcherConfig& config = loaded.config;
+  ShutdownSignals signals;  // before any thread
+  const LogSetup log{{.service = "dispatcher",
+                      .level = config.common.log_level,
+                      .console = LogConsole::Stdout,
+                      .directory = config.common.log_dir}};
+  log_info("starting", {{"version", SIGNALBOX_VERSION},
+                        {"kafka", config.kafka.broker},
+                        {"group", group_prefix(config)},
+                        {"shadow", config.mode == RunMode::Shadow}});
+  for (const ConfigNote& note : loaded.notes) log_note(note);
+
+  LaneService service{{.bind = config.common.bind,
+                       .port = config.common.port,
+                       .token = config.common.token.reveal()}};
+  for (const LanePlace& place : lane_places(config)) {
+    service.add_lane(place.label, place.urgency,
+                     [&config, place] { return make_lane(config, place); });
+  }
+  service.start_http();
+  service.run(signals, {});
+  return exit_status::kStopped;
+}
+
+}  // namespace
+
+int run_dispatcher(std::span<const std::string> arguments, const Environment& environment) {
+  return with_configuration<DispatcherConfig>(arguments, environment, serve);
+}
+
+}  // namespace signalbox
