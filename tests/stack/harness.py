@@ -1,0 +1,310 @@
+"""The dispatcher as a process, a producer that remembers, and a subscriber that verifies."""
+
+import collections
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import psycopg
+import redis
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+REPO = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("SIGNALBOX", REPO / "build/signalbox"))
+BROKER = os.environ.get("KAFKA_BROKER", "127.0.0.1:19092")
+REDIS_HOST = os.environ.get("REDIS_HOST", "127.0.0.1")
+REDIS_PORT = int(os.environ.get("REDIS_PORT", "16379"))
+
+Place = collections.namedtuple("Place", "topic partition offset")
+
+
+def stack(*words):
+    """tools/stack, on the stack that the environment names."""
+    subprocess.run([REPO / "tools/stack", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def wait_until(condition, seconds=30, what="the condition", every=0.05):
+    """Polls until the condition holds; its last value is returned."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(every)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def connect_redis():
+    return redis.Redis(host=REDIS_HOST, port=REDIS_PORT, socket_timeout=10)
+
+
+def connect_postgres():
+    return psycopg.connect(autocommit=True, connect_timeout=5)
+
+
+def unique_symbol(prefix="t"):
+    return prefix + uuid.uuid4().hex[:10]
+
+
+def candle(symbol, minute, *, close=100.0, is_closed=True, timeframe="1m", **changes):
+    """A candle as the original's gateway sends it."""
+    start = 1_600_000_000_000 // 60_000 * 60_000 + minute * 60_000
+    body = {"symbol": symbol.upper(), "timeframe": timeframe, "time": start,
+            "close_time": start + 59_999, "open": 100.5, "high": 1e6, "low": 0.25, "close": close,
+            "volume": 3.10254, "is_closed": is_closed, "quote_asset_volume": 356794.11,
+            "number_of_trades": 418, "taker_buy_base_asset_volume": 1.66,
+            "taker_buy_quote_asset_volume": 190904.2, "source": "binance_websocket",
+            "timestamp": 1761573420.112}
+    body.update(changes)
+    return json.dumps(body).encode()
+
+
+class Produced:
+    """A producer that remembers what went where: the ledger's left side."""
+
+    def __init__(self):
+        self.messages = {}
+        self.lock = threading.Lock()
+        self.producer = Producer({
+            "bootstrap.servers": BROKER, "enable.idempotence": True, "compression.type": "snappy",
+            "linger.ms": 5, "queue.buffering.max.messages": 1_000_000,
+            "message.max.bytes": 2_200_000, "delivery.timeout.ms": 120_000})
+
+    def send(self, topic, value, key=None, partition=None, headers=None):
+        def delivered(error, message):
+            assert error is None, error
+            with self.lock:
+                place = Place(message.topic(), message.partition(), message.offset())
+                self.messages[place] = value
+
+        options = {} if partition is None else {"partition": partition}
+        while True:
+            try:
+                self.producer.produce(topic, value, key=key, headers=headers,
+                                      on_delivery=delivered, **options)
+                break
+            except BufferError:
+                self.producer.poll(0.1)
+        self.producer.poll(0)
+
+    def flush(self, seconds=120):
+        assert self.producer.flush(seconds) == 0, "the broker did not take everything"
+
+    def count(self):
+        with self.lock:
+            return len(self.messages)
+
+
+def create_topics(*names, partitions=3, config=None):
+    admin = AdminClient({"bootstrap.servers": BROKER})
+    futures = admin.create_topics(
+        [NewTopic(name, partitions, 1, config=config or {}) for name in names])
+    for future in futures.values():
+        with contextlib.suppress(Exception):  # it may exist
+            future.result(30)
+
+
+def delete_topics(*names):
+    admin = AdminClient({"bootstrap.servers": BROKER})
+    for future in admin.delete_topics(list(names)).values():
+        with contextlib.suppress(Exception):
+            future.result(30)
+
+
+class Subscriber:
+    """Notes every message of some channels, in the order in which Redis sent them."""
+
+    def __init__(self, *channels, patterns=()):
+        self.received = []  # (channel, bytes)
+        self.channels, self.patterns = channels, patterns
+        self.failures = 0
+        self.ready = threading.Event()
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._listen, daemon=True)
+        self.thread.start()
+        assert self.ready.wait(30)
+
+    def _listen(self):
+        while not self.stopping.is_set():
+            try:
+                client = connect_redis()
+                client.config_set("client-output-buffer-limit", "pubsub 0 0 0")
+                listener = client.pubsub()
+                if self.channels:
+                    listener.subscribe(*self.channels)
+                if self.patterns:
+                    listener.psubscribe(*self.patterns)
+                expected = len(self.channels) + len(self.patterns)
+                while not self.stopping.is_set():
+                    message = listener.get_message(timeout=0.2)
+                    if message is None:
+                        continue
+                    if message["type"] in ("subscribe", "psubscribe"):
+                        expected -= 1
+                        if expected == 0:
+                            self.ready.set()
+                    elif message["type"] in ("message", "pmessage"):
+                        self.received.append((message["channel"].decode(), message["data"]))
+            except (redis.ConnectionError, redis.TimeoutError, redis.BusyLoadingError):
+                self.failures += 1
+                time.sleep(0.05)
+
+    def places(self, channel=None):
+        """(topic, partition, offset) of what came, from `_routing`."""
+        places = []
+        for name, data in list(self.received):
+            if channel in (None, name):
+                note = json.loads(data)["_routing"]
+                places.append(Place(note["source_topic"], note["partition"], note["offset"]))
+        return places
+
+    def close(self):
+        self.stopping.set()
+        self.thread.join(10)
+
+
+Verdict = collections.namedtuple("Verdict", "lost repeated disordered")
+
+
+def verdict(expected, seen):
+    """Counts what is lost, repeated and out of order within its partition."""
+    counts = collections.Counter(seen)
+    lost = [place for place in expected if place not in counts]
+    repeated = sum(count - 1 for count in counts.values())
+    disordered = 0
+    last = {}
+    for place in seen:
+        key = place[:2]
+        if key in last and place.offset < last[key]:
+            disordered += 1
+        last[key] = max(place.offset, last.get(key, -1))
+    return Verdict(len(lost), repeated, disordered)
+
+
+class Dispatcher:
+    """`signalbox dispatcher` with a group of its own."""
+
+    def __init__(self, symbols=(), group=None, port=None, arguments=(), log=None, **environment):
+        self.port = port or free_port()
+        self.group = group or "g" + uuid.uuid4().hex[:10]
+        self.log_path = pathlib.Path(log or REPO / "build/logs" / f"dispatcher-{self.group}.log")
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        self.environment = {
+            **os.environ, "KAFKA_BROKER": BROKER, "KAFKA_GROUP_ID": self.group,
+            "KAFKA_AUTO_OFFSET_RESET": "earliest", "SYMBOLS": ",".join(symbols),
+            "DISPATCHER_PORT": str(self.port), "LOG_DIR": str(self.log_path.parent / self.group),
+            **{name: str(value) for name, value in environment.items()}}
+        self.arguments = arguments
+        self.process = None
+
+    def start(self, ready=True, seconds=40):
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [BINARY, "dispatcher", "--bind", "127.0.0.1", *self.arguments],
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT)
+        if ready:
+            wait_until(lambda: self.health()[0] == 200, seconds, "a healthy dispatcher")
+        return self
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self, seconds=12):
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def get(self, path):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except (OSError, urllib.error.URLError):
+            return 0, ""
+
+    def health(self):
+        status, body = self.get("/health")
+        return status, json.loads(body) if body else {}
+
+    def diagnostic(self):
+        status, body = self.get("/diagnostic")
+        return json.loads(body) if status == 200 else {}
+
+    def lanes(self):
+        return self.diagnostic().get("lanes", {})
+
+    def resident_bytes(self):
+        for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        return 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def signalbox(*arguments, check=True, group=None, **environment):
+    """One command of the program; its standard output."""
+    done = subprocess.run(
+        [BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "KAFKA_BROKER": BROKER, **({"KAFKA_GROUP_ID": group} if group else {}),
+             **environment}, check=False)
+    if check:
+        assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def stored_minutes(symbol, timeframe="1m"):
+    """The closes of a symbol by minute, as public.market_data holds them."""
+    with connect_postgres() as connection:
+        rows = connection.execute(
+            "SELECT extract(epoch FROM time)::bigint / 60 - 1600000000 / 60, close"
+            " FROM public.market_data WHERE symbol = %s AND timeframe = %s",
+            (symbol.upper(), timeframe)).fetchall()
+    return {int(minute): float(close) for minute, close in rows}
+
+
+def dead_letter_messages(topic, seconds=20, at_least=1):
+    """Dead letters of one source topic, read from Kafka by a client that is not ours."""
+    consumer = Consumer({"bootstrap.servers": BROKER, "group.id": uuid.uuid4().hex,
+                         "enable.auto.commit": False, "auto.offset.reset": "earliest"})
+    letters = []
+    try:
+        metadata = consumer.list_topics("signalbox.dead-letters", timeout=10)
+        consumer.assign([TopicPartition("signalbox.dead-letters", partition, 0) for partition in
+                         metadata.topics["signalbox.dead-letters"].partitions])
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and len(letters) < at_least:
+            message = consumer.poll(0.5)
+            if message is None or message.error():
+                continue
+            headers = {name: value.decode() for name, value in message.headers() or []}
+            if headers.get("signalbox-topic") == topic:
+                letters.append((message.key().decode(), headers, message.value()))
+    finally:
+        consumer.close()
+    return letters
