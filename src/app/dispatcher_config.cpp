@@ -103,22 +103,12 @@ void describe_postgres(DispatcherConfig& config, Settings& settings) {
   settings.integer<unsigned>(config.postgres_loops, {.min = 1, .max = 8},
                              {{"POSTGRES_LOOPS"}, "postgres.loops"},
                              "Market-data loops of the PostgreSQL lane, each with a connection.");
-  settings.kafka_name(config.dead_letter_topic, {{"DEAD_LETTER_TOPIC"}, "kafka.dead_letter_topic"},
-                      "Topic that takes the messages nobody can handle; its table follows it.");
   settings.days(config.retention, {.min = days{1}, .max = days{36'500}},
                 {{"RETENTION_DAYS"}, "postgres.retention_days"},
                 "Age at which `signalbox prune` removes rows of signals, orders and executions.");
   settings.days(config.dead_letter_retention, {.min = days{1}, .max = days{36'500}},
                 {{"DEAD_LETTER_RETENTION_DAYS"}, "postgres.dead_letter_retention_days"},
                 "Age at which `signalbox prune` removes dead letters.");
-}
-
-/// Dead letters in a topic that is read as data would go round for ever.
-void check_dead_letter_topic(const DispatcherConfig& config, ConfigCheck& check) {
-  const auto route = route_for(config.dead_letter_topic);
-  if (!route || route->kind == Kind::DeadLetter) return;
-  check.problem("DEAD_LETTER_TOPIC: found \"" + config.dead_letter_topic +
-                "\", which the dispatcher reads, accepted is a topic of its own");
 }
 
 }  // namespace
@@ -131,16 +121,19 @@ StartAt DispatcherConfig::first_start(LaneName lane) const {
   return auto_offset_reset.value_or(lane == LaneName::Redis ? StartAt::Latest : StartAt::Earliest);
 }
 
-Settings describe(DispatcherConfig& config) {
-  Settings settings{"dispatcher",
-                    "Brings every Kafka message to its Redis channel and its table, in order, none "
-                    "lost."};
+void describe(DispatcherConfig& config, Settings& settings) {
   describe(config.common, {.variable = "DISPATCHER_PORT", .table = "dispatcher"}, settings);
   describe_input(config, settings);
   describe_lanes(config, settings);
   describe_redis(config, settings);
   describe_postgres(config, settings);
-  settings.check([&config](ConfigCheck& check) { check_dead_letter_topic(config, check); });
+}
+
+Settings describe(DispatcherConfig& config) {
+  Settings settings{"dispatcher",
+                    "Brings every Kafka message to its Redis channel and its table, in order, none "
+                    "lost."};
+  describe(config, settings);
   return settings;
 }
 

@@ -41,7 +41,6 @@ struct DispatcherConfig {
   PostgresConfig postgres;
   unsigned postgres_loops = 2;
 
-  std::string dead_letter_topic = "signalbox.dead-letters";
   std::chrono::days retention{730};
   std::chrono::days dead_letter_retention{90};
 
@@ -55,5 +54,8 @@ struct DispatcherConfig {
 
 /// The description: names, types, defaults, checks, documentation. Bound to `config`.
 Settings describe(DispatcherConfig& config);
+
+/// The same settings for a command that works on a dispatcher's servers.
+void describe(DispatcherConfig& config, Settings& settings);
 
 }  // namespace signalbox

@@ -1,0 +1,48 @@
+// `signalbox migrate` and `signalbox prune`: the tables, and their size.
+
+#include <cstdio>
+
+#include "adapters/dead_letter_store.hpp"
+#include "adapters/postgres_schema.hpp"
+#include "app/command.hpp"
+#include "app/dispatcher_parts.hpp"
+#include "app/operator_config.hpp"
+#include "app/service_main.hpp"
+
+namespace signalbox {
+namespace {
+
+int run_migration(const Loaded<OperatorConfigOf<kMigrateCommand>>& loaded) {
+  PostgresConnection connection{
+      postgres_options(loaded.config.dispatcher, "signalbox-migrate")};
+  const MigrationReport report = migrate(connection);
+  for (const std::string& line : report.done) std::printf("%s\n", line.c_str());
+  std::printf("schema signalbox is at version %d%s\n", report.to_version,
+              report.done.empty() ? ", nothing was to do" : "");
+  return exit_status::kStopped;
+}
+
+int run_pruning(const Loaded<OperatorConfigOf<kPruneCommand>>& loaded) {
+  const DispatcherConfig& config = loaded.config.dispatcher;
+  PostgresConnection connection{postgres_options(config, "signalbox-prune")};
+  for (const PrunedTable& table :
+       prune(connection, {.records = config.retention,
+                          .dead_letters = config.dead_letter_retention})) {
+    std::printf("signalbox.%s: %llu rows removed\n", table.name.c_str(),
+                static_cast<unsigned long long>(table.rows));
+  }
+  return exit_status::kStopped;
+}
+
+}  // namespace
+
+int run_migrate(std::span<const std::string> arguments, const Environment& environment) {
+  return with_configuration<OperatorConfigOf<kMigrateCommand>>(arguments, environment,
+                                                               run_migration);
+}
+
+int run_prune(std::span<const std::string> arguments, const Environment& environment) {
+  return with_configuration<OperatorConfigOf<kPruneCommand>>(arguments, environment, run_pruning);
+}
+
+}  // namespace signalbox
