@@ -15,8 +15,6 @@ using signalbox::Command;
 constexpr std::array kCommands{
     Command{"dispatcher", "Kafka to Redis channels and PostgreSQL tables, nothing lost, nothing twice",
             signalbox::run_dispatcher},
-    Command{"up", "everything in this process on embedded parts, fed with recorded candles",
-            signalbox::run_up},
     Command{"check", "says what is wrong with configuration and dependencies, and what to do",
             signalbox::run_check},
     Command{"migrate", "creates or upgrades the tables", signalbox::run_migrate},
@@ -26,8 +24,6 @@ constexpr std::array kCommands{
             signalbox::run_fences},
     Command{"dead-letters", "lists, shows or replays refused messages: dead-letters list|show|replay",
             signalbox::run_dead_letters},
-    Command{"compare", "tells where a shadow agrees with the original, where not, and why",
-            signalbox::run_compare},
     Command{"prune", "removes what is older than its retention from our own tables",
             signalbox::run_prune},
     Command{"docs", "prints a generated document: docs config|metrics|reasons", signalbox::run_docs},

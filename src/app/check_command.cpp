@@ -17,6 +17,8 @@
 namespace signalbox {
 namespace {
 
+constexpr std::chrono::milliseconds kPatience{5'000};
+
 enum class Verdict : std::uint8_t { Good, Warning, Bad };
 
 /// Prints findings as they come and remembers the worst.
@@ -36,7 +38,7 @@ class Findings {
 };
 
 void check_kafka_broker(const DispatcherConfig& config, Findings& findings) {
-  const auto found = probe_kafka(kafka_connection(config, "signalbox-check"));
+  const auto found = check_kafka(kafka_connection(config, "signalbox-check"), kPatience);
   if (!found) {
     findings.add(Verdict::Bad, "kafka",
                  config.kafka.broker + ": " + found.error() +
@@ -44,7 +46,7 @@ void check_kafka_broker(const DispatcherConfig& config, Findings& findings) {
     return;
   }
   findings.add(Verdict::Good, "kafka",
-               config.kafka.broker + ": " + std::to_string(found->brokers) +
+               config.kafka.broker + ": " + std::to_string(found->brokers.size()) +
                    " broker(s), cluster " + found->cluster_id);
 }
 
@@ -94,7 +96,9 @@ int check(const Loaded<OperatorConfigOf<kCheckCommand>>& loaded) {
     findings.add(Verdict::Warning, "config", note.event + ": " + note.detail);
   }
   findings.add(Verdict::Good, "config", "group " + group_prefix(config) + ", lanes:");
-  for (const LanePlace& place : lane_places(config)) std::printf("           %s\n", place.label.c_str());
+  for (const LanePlace& place : lane_places(config)) {
+    std::printf("           %s\n", place.label.c_str());
+  }
   check_kafka_broker(config, findings);
   if (config.runs(LaneName::Redis)) check_redis(config, findings);
   if (config.runs(LaneName::Postgres)) check_postgres(config, findings);

@@ -23,7 +23,7 @@ struct KafkaConfig {
   std::string broker = "kafka:9092";
   /// The groups are `<group_id>-redis` and so on.
   std::string group_id = "roottrading";
-  KafkaProperties properties;
+  KafkaPassThrough properties;
 };
 
 /// One Redis, by REDIS_URL or by its parts: after reading, the parts hold what the URL says.

@@ -32,18 +32,21 @@ std::optional<DeadLetterPlace> place_of(std::string_view key) {
   return DeadLetterPlace{parts[0], {parts[1], *partition}, Offset{*offset}};
 }
 
-std::string key_of(const DeadLetterRow& row) {
+std::string key_of(const StoredLetter& row) {
   return row.place.lane + "|" + row.place.source.topic + "|" +
          std::to_string(row.place.source.partition) + "|" +
          std::to_string(row.place.offset.value);
 }
 
 int list(const OperatorConfig& config, DeadLetterStore& store) {
-  const auto rows = store.list({.lane = config.lane,
-                                .topic = config.topic,
-                                .reason = config.reason,
-                                .limit = config.limit});
-  for (const DeadLetterRow& row : rows) {
+  const auto given = [](const std::string& text) {
+    return text.empty() ? std::nullopt : std::optional{text};
+  };
+  const auto rows = store.list({.lane = given(config.lane),
+                                .reason = given(config.reason),
+                                .topic = given(config.topic),
+                                .limit = static_cast<std::int32_t>(config.limit)});
+  for (const StoredLetter& row : rows) {
     std::printf("%s  %s  %s%s\n    %s\n", key_of(row).c_str(), row.rejected_at.c_str(),
                 row.reason.c_str(), row.replays > 0 ? "  (replayed)" : "", row.detail.c_str());
   }
@@ -52,17 +55,18 @@ int list(const OperatorConfig& config, DeadLetterStore& store) {
 }
 
 int show(DeadLetterStore& store, const DeadLetterPlace& place) {
-  const auto row = store.find(place);
+  const auto row = store.show(place);
   if (!row) return refuse("there is no such dead letter (dead-letters list shows the keys)");
   std::printf("lane       %s\ntopic      %s\npartition  %d\noffset     %lld\nreason     %s\n"
               "detail     %s\nproduced   %s\nrejected   %s\nreplays    %d\nkey        %s\n",
               row->place.lane.c_str(), row->place.source.topic.c_str(),
               row->place.source.partition, static_cast<long long>(row->place.offset.value),
-              row->reason.c_str(), row->detail.c_str(), row->message_time.c_str(),
+              row->reason.c_str(), row->detail.c_str(), row->message_time.value_or("").c_str(),
               row->rejected_at.c_str(), row->replays, row->key.value_or("").c_str());
-  if (row->truncated_from) {
-    std::printf("payload    first %zu of %lld bytes\n", row->payload.value_or("").size(),
-                static_cast<long long>(*row->truncated_from));
+  if (row->is_truncated) {
+    std::printf("payload    first %zu of %lld bytes, SHA-256 %s\n",
+                row->payload.value_or("").size(), static_cast<long long>(row->payload_size),
+                row->sha256.value_or("").c_str());
   }
   std::printf("\n%s\n", row->payload ? row->payload->c_str() : "(tombstone)");
   return exit_status::kStopped;
@@ -71,17 +75,17 @@ int show(DeadLetterStore& store, const DeadLetterPlace& place) {
 /// The message goes to a topic that only the lane which refused reads, so that the other lanes,
 /// which had taken it, hear nothing.
 int replay(const OperatorConfig& config, DeadLetterStore& store, const DeadLetterPlace& place) {
-  const auto row = store.find(place);
+  const auto row = store.show(place);
   if (!row) return refuse("there is no such dead letter (dead-letters list shows the keys)");
-  if (row->truncated_from) {
+  if (row->is_truncated) {
     return refuse("only the head of this payload was kept: produce the original again");
   }
   const std::vector<Header> headers = dead_letter_headers(
       {.lane = place.lane,
        .source = place.source,
        .offset = place.offset,
-       .timestamp = row->message_timestamp,
-       .rejected_at = row->message_timestamp,
+       .timestamp = {},
+       .rejected_at = {},
        .reject = {RejectReason::MalformedReplay, row->reason},
        .key = {},
        .payload = {}});
@@ -100,7 +104,9 @@ int replay(const OperatorConfig& config, DeadLetterStore& store, const DeadLette
 
 int dead_letters(const Loading& loaded) {
   const std::vector<std::string>& words = loaded.arguments;
-  DeadLetterStore store{postgres_options(loaded.config.dispatcher, "signalbox-dead-letters")};
+  PostgresConnection connection{
+      postgres_options(loaded.config.dispatcher, "signalbox-dead-letters")};
+  DeadLetterStore store{connection};
   const std::string verb = words.empty() ? "list" : words.front();
   if (verb == "list") return list(loaded.config, store);
   if (verb != "show" && verb != "replay") return refuse("the verb is list, show or replay");

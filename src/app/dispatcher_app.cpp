@@ -1,16 +1,5 @@
 // `signalbox dispatcher`: which adapters each lane gets. The loop is services/delivery_lane.cpp.
 
-#include <unistd.h>
-
-#include <memory>
-#include <string>
-#include <vector>
-
-#include "adapters/kafka_dead_letters.hpp"
-#include "adapters/kafka_source.hpp"
-#include "adapters/postgres_sink.hpp"
-#include "adapters/redis_sink.hpp"
-#include "adapters/wire_json.hpp"
 #include "app/dispatcher_parts.hpp"
 #include "app/lane_service.hpp"
 #include "app/service_main.hpp"
@@ -31,7 +20,7 @@ int serve(const Loaded<DispatcherConfig>& loaded) {
                         {"kafka", config.kafka.broker},
                         {"group", group_prefix(config)},
                         {"shadow", config.mode == RunMode::Shadow}});
-  for (const ConfigNote& note : loaded.notes) log_note(note);
+  for (const ConfigNote& note : loaded.notes) log_info(note.event, {{"detail", note.detail}});
 
   LaneService service{{.bind = config.common.bind,
                        .port = config.common.port,

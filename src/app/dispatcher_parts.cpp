@@ -87,7 +87,7 @@ std::unique_ptr<Sink> make_sink(const DispatcherConfig& config, const LanePlace&
   return std::make_unique<PostgresSink>(PostgresSinkOptions{
       .postgres = postgres_options(config, "signalbox-" + place.label),
       .group = group_of(config, place),
-      .mode = shadow ? PostgresSinkMode::Shadow : PostgresSinkMode::Live});
+      .candle_table = shadow ? CandleTable::Shadow : CandleTable::MarketData});
 }
 
 }  // namespace

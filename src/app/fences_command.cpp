@@ -15,7 +15,7 @@
 namespace signalbox {
 namespace {
 
-using Fences = std::vector<std::pair<TopicPartition, Fence>>;
+using Fences = FenceMap;
 
 /// Each lane once: loops of one name share their fences.
 std::vector<LanePlace> lanes_of(const OperatorConfig& config) {
@@ -32,7 +32,8 @@ Fences fences_of(const OperatorConfig& config, const LanePlace& place) {
   if (place.sink == LaneName::Redis) {
     RedisSink sink{{.redis = redis_options(config.dispatcher, "signalbox-fences"),
                     .group = group}};
-    return sink.list_fences();
+    const auto fences = sink.list_fences();
+    return {fences.begin(), fences.end()};
   }
   PostgresSink sink{{.postgres = postgres_options(config.dispatcher, "signalbox-fences"),
                      .group = group}};

@@ -25,11 +25,12 @@ int run_migration(const Loaded<OperatorConfigOf<kMigrateCommand>>& loaded) {
 int run_pruning(const Loaded<OperatorConfigOf<kPruneCommand>>& loaded) {
   const DispatcherConfig& config = loaded.config.dispatcher;
   PostgresConnection connection{postgres_options(config, "signalbox-prune")};
-  for (const PrunedTable& table :
-       prune(connection, {.records = config.retention,
-                          .dead_letters = config.dead_letter_retention})) {
-    std::printf("signalbox.%s: %llu rows removed\n", table.name.c_str(),
-                static_cast<unsigned long long>(table.rows));
+  const Retention retention{.records = config.retention,
+                            .dead_letters = config.dead_letter_retention};
+  for (const Pruned& table : prune(connection, retention)) {
+    std::printf("signalbox.%s: %llu rows removed%s\n", table.table.c_str(),
+                static_cast<unsigned long long>(table.rows),
+                table.is_complete ? "" : ", and there are more: run it again");
   }
   return exit_status::kStopped;
 }

@@ -69,7 +69,7 @@ std::optional<std::string> kafka_pass_through_problem(const std::string& propert
   return fmt::format("found \"{}\", librdkafka says: {}", value, *problem);
 }
 
-std::optional<std::string> kafka_combination_problem(const KafkaProperties& properties) {
+std::optional<std::string> kafka_combination_problem(const KafkaPassThrough& properties) {
   if (!properties.contains("sasl.username") && !properties.contains("sasl.password")) {
     return std::nullopt;
   }

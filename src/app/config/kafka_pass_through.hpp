@@ -20,6 +20,6 @@ std::optional<std::string> kafka_pass_through_problem(const std::string& propert
                                                       const std::string& value);
 
 /// What is wrong with the properties together: a user name that no protocol sends.
-std::optional<std::string> kafka_combination_problem(const KafkaProperties& properties);
+std::optional<std::string> kafka_combination_problem(const KafkaPassThrough& properties);
 
 }  // namespace signalbox

@@ -87,7 +87,7 @@ class ConfigCheck {
 };
 
 /// librdkafka's own properties, which pass through under their own names.
-using KafkaProperties = std::map<std::string, std::string>;
+using KafkaPassThrough = std::map<std::string, std::string>;
 
 /// The description of everything one service can be told, bound to the struct that receives it. The
 /// struct's values at the time of the description are the defaults. Must not outlive the struct.
@@ -179,7 +179,7 @@ class Settings {
   void custom(Setting setting);
 
   /// Takes whatever `kafka.*` and `KAFKA_SASL_…`, `KAFKA_SSL_…`, `KAFKA_SECURITY_PROTOCOL` say.
-  void kafka_properties(KafkaProperties& properties) { kafka_properties_ = &properties; }
+  void kafka_properties(KafkaPassThrough& properties) { kafka_properties_ = &properties; }
 
   /// Lets words that are no flags through, as Loaded::arguments: `usage` is "list | show ID".
   void arguments(std::string usage, std::size_t at_most);
@@ -191,7 +191,7 @@ class Settings {
   const std::string& summary() const { return summary_; }
   const std::vector<Setting>& all() const { return settings_; }
   const std::vector<std::function<void(ConfigCheck&)>>& checks() const { return checks_; }
-  KafkaProperties* kafka_properties() const { return kafka_properties_; }
+  KafkaPassThrough* kafka_properties() const { return kafka_properties_; }
   const std::string& arguments_usage() const { return arguments_usage_; }
   std::size_t arguments_max() const { return arguments_max_; }
 
@@ -224,7 +224,7 @@ class Settings {
   std::string group_;
   std::vector<Setting> settings_;
   std::vector<std::function<void(ConfigCheck&)>> checks_;
-  KafkaProperties* kafka_properties_ = nullptr;
+  KafkaPassThrough* kafka_properties_ = nullptr;
   std::string arguments_usage_;
   std::size_t arguments_max_ = 0;
 };

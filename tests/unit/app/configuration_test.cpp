@@ -146,7 +146,7 @@ TEST(ConfigMarkdown, IsWhatDocsConfigHolds) {
   std::ostringstream committed;
   committed << file.rdbuf();
   EXPECT_EQ(committed.str(), config_markdown())
-      << "docs/CONFIG.md is stale: signalbox config-markdown > docs/CONFIG.md";
+      << "docs/CONFIG.md is stale: signalbox docs config > docs/CONFIG.md";
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ struct Example {
   milliseconds wait{500};
   milliseconds pause{1500};
   std::string bind = "127.0.0.1";
-  KafkaProperties kafka;
+  KafkaPassThrough kafka;
 };
 
 const ChoiceOf<Colour> kColours{{"red", Colour::Red}, {"green", Colour::Green}};
@@ -256,7 +256,7 @@ TEST_F(SettingsTest, PassesKafkaPropertiesOnFromFileAndEnvironment) {
                                         {"KAFKA_SASL_USERNAME", "bot"},
                                         {"KAFKA_SASL_PASSWORD_FILE", file("secret", "hunter2\n")},
                                         {"KAFKA_SSL_CA_LOCATION", "/etc/ca.pem"}}));
-  EXPECT_EQ(example_.kafka, (KafkaProperties{{"sasl.mechanisms", "SCRAM-SHA-256"},
+  EXPECT_EQ(example_.kafka, (KafkaPassThrough{{"sasl.mechanisms", "SCRAM-SHA-256"},
                                              {"sasl.password", "hunter2"},
                                              {"sasl.username", "bot"},
                                              {"security.protocol", "SASL_SSL"},
