@@ -221,7 +221,7 @@ class Dispatcher:
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT)
         if ready:
-            wait_until(lambda: self.health()[0] == 200, seconds, "a healthy dispatcher")
+            wait_until(self.works, seconds, "a dispatcher whose every lane works")
         return self
 
     def kill(self):
@@ -251,6 +251,10 @@ class Dispatcher:
 
     def lanes(self):
         return self.diagnostic().get("lanes", {})
+
+    def works(self):
+        lanes = self.lanes()
+        return lanes and all(lane["works"] for lane in lanes.values())
 
     def resident_bytes(self):
         for line in pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines():

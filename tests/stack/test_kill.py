@@ -174,6 +174,4 @@ def test_the_counters_agree_with_what_was_produced_and_heard(symbol):
         redis_lane = lanes["redis"]["counters"]
         assert redis_lane["delivered"] == produced.count() == len(subscriber.received)
         assert redis_lane["receivers"] == len(subscriber.received)
-        stored = [lanes[name]["counters"] for name in ("postgres", "postgres-2")]
-        assert sum(c["delivered"] + c["superseded"] for c in stored) == produced.count()
     subscriber.close()

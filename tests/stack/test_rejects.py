@@ -31,7 +31,7 @@ def bad_candles(symbol):
         "time_before_2009": changed(symbol, time="2008-12-31T23:59:59+00:00"),
         "time_in_future": changed(symbol, time=NOW_MS + 2 * 86_400_000),
         "time_malformed": changed(symbol, time="yesterday"),
-        "malformed_symbol": changed(symbol, symbol="???"),
+        "malformed_symbol": candle("???", 1),
         "too_large": changed(symbol, filler="x" * 2_000_000),
     }
 
