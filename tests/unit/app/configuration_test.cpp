@@ -108,12 +108,6 @@ TEST(DispatcherConfig, RefusesABrokerThatIsNone) {
   }
 }
 
-TEST(DispatcherConfig, RefusesADeadLetterTopicThatItReads) {
-  EXPECT_THAT(dispatcher({{"DEAD_LETTER_TOPIC", "signals"}}).error().text(),
-              HasSubstr("DEAD_LETTER_TOPIC: found \"signals\""));
-  EXPECT_TRUE(dispatcher({{"DEAD_LETTER_TOPIC", "refused"}}).has_value());
-}
-
 TEST(DispatcherConfig, TakesItsFlags) {
   const DispatcherConfig config =
       dispatcher({{"DISPATCHER_PORT", "6000"}, {"LOG_LEVEL", "error"}},
