@@ -170,6 +170,17 @@ double server_cpu_ns(RedisConnection& connection) {
   return (seconds("used_cpu_sys") + seconds("used_cpu_user")) * 1e9;
 }
 
+/// Takes away what the sinks wrote.
+void delete_keys(RedisConnection& connection) {
+  std::string request;
+  append_command(request, {"EVAL",
+                           "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do "
+                           "redis.call('DEL', key) end",
+                           "0", "signalbox:*bench*"});
+  if (auto ready = connection.ready(); !ready) throw std::runtime_error(ready.error());
+  if (auto reply = connection.call(request, 1); !reply) throw std::runtime_error(reply.error());
+}
+
 void run_round(Way& way, RedisConnection& control, int round, int batches) {
   const double server_start = server_cpu_ns(control);
   const auto start = std::chrono::steady_clock::now();
@@ -254,6 +265,7 @@ int run(int rounds, int batches) {
                 median_ratio(way, ways[0]), median_ratio(way, ways[1]), median(way.cpu_ns),
                 median(way.server_cpu_ns));
   }
+  delete_keys(control);
   return 0;
 }
 
