@@ -125,7 +125,7 @@ std::size_t KafkaHandOver::publish(std::vector<KafkaChunk>& chunks) {
 KafkaCommands KafkaHandOver::commands(bool paused) {
   const std::lock_guard lock(mutex_);
   KafkaCommands commands;
-  commands.resume = paused && bytes_ < bytes_max_ / 2;
+  commands.resume = paused && bytes_ < resume_below_;
   wants_room_ = paused && !commands.resume;
   if (!wants_room_) {
     for (const auto& [partition, wanted] : begins_) commands.begins.push_back(wanted);
@@ -157,7 +157,7 @@ Polled KafkaHandOver::take(const PollLimits& limits, std::chrono::milliseconds w
     report_changes(polled);
     slices = take_slices(limits, polled, dropped);
     storage->client = client_;
-    if (wants_room_ && bytes_ < bytes_max_ / 2) has_commands_.store(true);
+    if (wants_room_ && bytes_ < resume_below_) has_commands_.store(true);
   }
   if (slices.empty()) return polled;
 

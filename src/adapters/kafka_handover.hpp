@@ -89,7 +89,8 @@ struct KafkaCommands {
 /// Where the polling thread and the caller meet. Thread-safe; never calls out under its mutex.
 class KafkaHandOver {
  public:
-  explicit KafkaHandOver(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  /// A pause ends when fewer than `resume_below` bytes wait.
+  explicit KafkaHandOver(std::size_t resume_below) : resume_below_(resume_below) {}
 
   // --- the polling thread's side ---
 
@@ -135,7 +136,7 @@ class KafkaHandOver {
   void report_changes(Polled& polled);
   KafkaChunk pop_front();
 
-  const std::size_t bytes_max_;
+  const std::size_t resume_below_;
   std::atomic<bool> has_commands_ = false;
   mutable std::mutex mutex_;
   std::condition_variable something_;

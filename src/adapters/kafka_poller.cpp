@@ -121,6 +121,7 @@ KafkaPoller::Client KafkaPoller::open() {
 
 void KafkaPoller::adopt(Client client) {
   handle_ = client.get();
+  opened_at_ = std::chrono::steady_clock::now();
   fatal_ = false;
   was_assigned_ = false;
   paused_ = false;
@@ -152,10 +153,12 @@ void KafkaPoller::rebuild(const std::stop_token& stop) {
   std::mutex mutex;
   std::condition_variable_any waiting;
   std::minstd_rand random(std::random_device{}());
-  for (std::chrono::milliseconds wait = kRebuildWaitMin; !stop.stop_requested();
-       wait = std::min(wait * 2, kRebuildWaitMax)) {
-    const auto jitter =
-        std::uniform_int_distribution<std::int64_t>(wait.count() / 2, wait.count())(random);
+  // Two members with one instance id would otherwise throw each other out all the time.
+  if (std::chrono::steady_clock::now() - opened_at_ > kRebuildWaitMax * 2) rebuild_wait_ = {};
+  while (!stop.stop_requested()) {
+    rebuild_wait_ = std::clamp(rebuild_wait_ * 2, kRebuildWaitMin, kRebuildWaitMax);
+    const std::int64_t most = rebuild_wait_.count();
+    const auto jitter = std::uniform_int_distribution<std::int64_t>(most / 2, most)(random);
     std::unique_lock lock(mutex);
     waiting.wait_for(lock, stop, std::chrono::milliseconds(jitter), [] { return false; });
     if (stop.stop_requested()) return;
@@ -177,7 +180,7 @@ void KafkaPoller::close() {
   if (!handle_) return;
   const auto deadline = std::chrono::steady_clock::now() + kCloseWait;
   const bool is_safe = wait_for_first_assignment(deadline);
-  const Queue queue = queue_.copy();
+  Queue queue = queue_.copy();
   const std::string error = kafka_take_error(rd_kafka_consumer_close_queue(handle_, queue.get()));
   while (error.empty() && !rd_kafka_consumer_closed(handle_) &&
          std::chrono::steady_clock::now() < deadline) {
@@ -190,6 +193,7 @@ void KafkaPoller::close() {
   handover_.clear();
   last_topic_ = nullptr;
   queue_.set(nullptr);
+  queue.reset();  // before the client that it is a part of
   handle_ = nullptr;
   if (!is_safe) static_cast<void>(std::make_unique<Client>(client_.copy()).release());
   client_.set(nullptr);
@@ -297,10 +301,10 @@ void KafkaPoller::accept(rd_kafka_message_t* message) {
 }
 
 KafkaPartition* KafkaPoller::partition_of(const rd_kafka_message_t* message) {
+  if (!message->rkt) return nullptr;
   if (message->rkt == last_topic_ && message->partition == last_partition_->name.partition) {
     return last_partition_;
   }
-  if (!message->rkt) return nullptr;
   const auto topic = topics_.find(rd_kafka_topic_name(message->rkt));
   if (topic == topics_.end()) return nullptr;
   const auto found = std::ranges::find_if(topic->second, [&](const KafkaPartition* partition) {

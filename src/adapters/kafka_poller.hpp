@@ -102,6 +102,8 @@ class KafkaPoller {
   bool was_assigned_ = false;  ///< this client has taken part in a rebalance to its end
   bool is_connected_ = false;
   std::chrono::steady_clock::time_point next_probe_{};
+  std::chrono::steady_clock::time_point opened_at_{};
+  std::chrono::milliseconds rebuild_wait_{0};
 
   std::jthread thread_;  // last: joined before anything that it uses goes away
 };

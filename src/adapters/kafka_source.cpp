@@ -54,7 +54,9 @@ class TopicFilter {
 
 struct KafkaSource::Parts {
   explicit Parts(KafkaSourceOptions its_options)
-      : options(std::move(its_options)), handover(options.handover_max_bytes) {
+      // A pause and its end cost a command for each partition, so they are kept far apart; a
+      // quarter lasts until the first messages of the next fetch are there.
+      : options(std::move(its_options)), handover(options.handover_max_bytes / 4) {
     for (const std::string& topic : options.topics) filters.emplace_back(topic);
     poller = std::make_unique<KafkaPoller>(options, handover);
   }

@@ -5,6 +5,7 @@
 
 #include "adapters/kafka_producer.hpp"
 #include "adapters/kafka_source.hpp"
+#include "ports/io_error.hpp"
 
 namespace signalbox::contract {
 namespace {
@@ -18,6 +19,17 @@ class KafkaLogUnderTest final : public LogUnderTest {
                                   .properties = {{"message.max.bytes", "2200000"},
                                                  {"compression.codec", "snappy"}}},
                    .delivery_timeout = std::chrono::milliseconds{30'000}}) {}
+
+  /// Hundreds of forgotten partitions would make the broker slow to start again.
+  ~KafkaLogUnderTest() override {
+    for (const std::string& topic : topics_) {
+      try {
+        producer_.delete_topic(topic);
+      } catch (const IoError& error) {
+        ADD_FAILURE() << error.what();
+      }
+    }
+  }
 
   bool outlives_its_process() const override { return true; }
 
@@ -54,6 +66,7 @@ class KafkaLogUnderTest final : public LogUnderTest {
  private:
   std::string brokers_;
   KafkaProducer producer_;
+  std::vector<std::string> topics_;
 };
 
 }  // namespace
