@@ -157,6 +157,8 @@ WriteOutcome EmbeddedBusSink::write(const WriteBatch& batch) {
   std::vector<BusMessage> messages = bus_messages(batch);
   Committed committed{.publishes = messages.size()};
   bool was_tried = false;  // to commit
+  const auto turn = bus_.turn(options_.busy_timeout);
+  if (!turn) return Unavailable{"another sink holds the bus"};
   try {
     Connection& file = connection();
     SqliteTransaction transaction{file.database, SqliteAccess::Write};
