@@ -21,6 +21,7 @@
 #include "ports/payload_reader.hpp"
 #include "ports/sink.hpp"
 #include "services/lane_plan.hpp"
+#include "services/step.hpp"
 
 namespace signalbox {
 
@@ -63,8 +64,6 @@ struct LaneStatus {
   ReceivedAt last_delivery{};
   FenceMap fences;  ///< at most half a second old
 };
-
-enum class Step : std::uint8_t { Idle, Done, Failed };
 
 /// One loop over one sink: poll, route, write, commit.
 ///

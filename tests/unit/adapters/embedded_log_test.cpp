@@ -87,20 +87,17 @@ TEST_F(EmbeddedLogTest, KeepsTheNewestMessagesAndSaysThatTheOthersAreGone) {
   const TopicPartition only{"t", 0};
   producer.produce(std::vector{message("t", "0")});
   auto source = begun("t");
-  for (int i = 1; i < 250; ++i) {
-    const std::string payload = std::to_string(i);
-    producer.produce(std::vector{message("t", payload)});
-  }
+  for (int i = 0; i < 25; ++i) producer.produce(std::vector(10, message("t", "x")));
 
   const LogRange range = source->ranges(std::vector{only}).at(only);
-  EXPECT_EQ(range.end, Offset{250});
+  EXPECT_EQ(range.end, Offset{251});
   EXPECT_GE(range.end.value - range.begin.value, 100);
   EXPECT_LE(range.end.value - range.begin.value, 110);
   EXPECT_THAT(source->poll({}, 0ms).out_of_range, ElementsAre(only));
   EXPECT_THAT(source->poll({}, 0ms).out_of_range, IsEmpty()) << "said once";
 
   source->begin(only, range.begin);
-  EXPECT_EQ(payloads(source->poll({}, 0ms)).front(), std::to_string(range.begin.value));
+  EXPECT_EQ(source->poll({}, 0ms).batch.runs.at(0).messages.at(0).offset, range.begin);
 }
 
 TEST_F(EmbeddedLogTest, AMemberThatFallsSilentIsTakenForDeadAndLearnsIt) {
