@@ -103,17 +103,18 @@ constexpr std::uint64_t non_digits(std::uint64_t word) {
 /// As std::has_single_bit, which costs a call where the processor may lack the instruction.
 constexpr bool has_at_most_one_bit(std::uint64_t word) { return (word & (word - 1)) == 0; }
 
-std::uint64_t load_word(const char* at) {
+/// The eight bytes of `text` from `at` on, which must be there.
+std::uint64_t load_word(std::string_view text, std::size_t at) {
   std::uint64_t word = 0;
-  std::memcpy(&word, at, sizeof word);
+  std::memcpy(&word, &text[at], sizeof word);
   return word;
 }
 
 /// Judges what most prices and times are, 8 to 16 digits with at most one point among them, in
 /// two steps of eight bytes that may overlap. NotANumber means that it is something else.
 NumberShape shape_by_word(std::string_view text) {
-  const std::uint64_t front = non_digits(load_word(text.data()));
-  const std::uint64_t back = non_digits(load_word(text.data() + text.size() - 8));
+  const std::uint64_t front = non_digits(load_word(text, 0));
+  const std::uint64_t back = non_digits(load_word(text, text.size() - 8));
   const bool leading_zero = text[0] == '0';
   if ((front | back) == 0) return leading_zero ? NumberShape::NotANumber : NumberShape::Integer;
   if (!has_at_most_one_bit(front) || !has_at_most_one_bit(back)) return NumberShape::NotANumber;
