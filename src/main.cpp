@@ -15,6 +15,8 @@ using signalbox::Command;
 constexpr std::array kCommands{
     Command{"dispatcher", "Kafka to Redis channels and PostgreSQL tables, nothing lost, nothing twice",
             signalbox::run_dispatcher},
+    Command{"up", "everything in this process on embedded parts, fed with recorded candles",
+            signalbox::run_up},
     Command{"check", "says what is wrong with configuration and dependencies, and what to do",
             signalbox::run_check},
     Command{"migrate", "creates or upgrades the tables", signalbox::run_migrate},

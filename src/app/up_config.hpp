@@ -12,8 +12,9 @@ struct UpConfig {
   CommonConfig common{.bind = "127.0.0.1", .port = 5004};
   /// Holds the embedded log and both sinks.
   std::filesystem::path data = "signalbox-data";
-  /// How much faster than they were recorded candles are fed: 60 is a recorded minute a second.
-  double speed = 60;
+  /// How much faster than they were recorded candles are fed: 3000 is a recorded candle of five
+  /// minutes, of every symbol, each tenth of a second.
+  double speed = 3'000;
 };
 
 Settings describe(UpConfig& config);
