@@ -126,6 +126,7 @@ LaneParts make_lane(const DispatcherConfig& config, const LanePlace& place) {
       .handover_max_bytes = config.handover_max_bytes});
   LaneParts parts;
   parts.sink_name = place.sink == LaneName::Redis ? "redis" : "postgres";
+  parts.log_name = "kafka";
   parts.options = {.name = place.name,
                    .label = place.label,
                    .first_start = config.first_start(place.sink),

@@ -153,7 +153,7 @@ json dependencies_json(const ServiceView& view) {
   };
   for (const LaneView& lane : view.lanes) {
     const bool log_up = lane.status.log.is_up && lane.source.is_connected;
-    add("kafka", log_up, lane.source.since,
+    add(lane.log_name, log_up, lane.source.since,
         lane.source.last_error.empty() ? lane.status.log.last_error : lane.source.last_error);
     add(lane.sink_name, lane.status.sink.is_up, lane.status.sink.since,
         lane.status.sink.last_error);

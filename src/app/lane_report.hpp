@@ -17,6 +17,7 @@ struct LaneView {
   SourceReport source;
   LatencySnapshot delays;
   std::string sink_name;
+  std::string log_name;
   double received_per_second = 0;
 };
 

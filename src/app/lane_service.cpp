@@ -53,6 +53,7 @@ ServiceView LaneService::view() const {
                           .source = lane.source(),
                           .delays = lane.delays(),
                           .sink_name = lane.sink_name(),
+                          .log_name = lane.log_name(),
                           .received_per_second = i < rates.size() ? rates[i] : 0.0});
   }
   return view;

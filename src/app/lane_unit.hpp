@@ -30,6 +30,7 @@ struct SourceReport {
 /// The adapters of one lane, made by the app that knows the technologies.
 struct LaneParts {
   std::string sink_name;  ///< redis, postgres, sqlite, bus: as /diagnostic names the dependency
+  std::string log_name;   ///< kafka, log
   LaneOptions options;
   std::unique_ptr<MessageSource> source;
   std::unique_ptr<Sink> sink;
@@ -59,6 +60,7 @@ class LaneUnit {
   }
 
   const std::string& sink_name() const { return parts_.sink_name; }
+  const std::string& log_name() const { return parts_.log_name; }
   LaneStatus status() const { return lane_->status(); }
   SourceReport source() const { return parts_.report_source(); }
   LatencySnapshot delays() const { return delays_.snapshot(); }

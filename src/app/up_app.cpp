@@ -102,6 +102,7 @@ LaneParts make_embedded_lane(EmbeddedParts& parts, const EmbeddedLane& lane) {
   const EmbeddedSourceOptions options{.group = group, .topics = topics_of(lane)};
   LaneParts made;
   made.sink_name = lane.sink == EmbeddedSinkKind::Bus ? "bus" : "sqlite";
+  made.log_name = "log";
   made.options = {.name = lane.name, .label = lane.name, .first_start = StartAt::Earliest};
   // Shared because a std::function must be copyable; the lane unit holds the only copy.
   const auto reporter = std::make_shared<GroupReporter>(parts, options);
@@ -197,7 +198,7 @@ int serve(const Loaded<UpConfig>& loaded) {
   }
   service.start_http();
   const Market market{parts, config.speed};
-  std::printf("signalbox %s: recorded candles (January 2018) at %.0f times their speed\n"
+  std::printf("signalbox %s: recorded candles (January 2018) at %g times their speed\n"
               "  http://%s:%u/health  /diagnostic  /metrics      log: %s/up.log\n"
               "  data: %s      Ctrl-C stops\n",
               SIGNALBOX_VERSION, config.speed, config.common.bind.c_str(),
