@@ -36,9 +36,9 @@ struct StoredLetter {
 };
 
 struct DeadLetterFilter {
-  std::optional<std::string> lane;
-  std::optional<std::string> reason;
-  std::optional<std::string> topic;
+  std::optional<std::string> lane{};
+  std::optional<std::string> reason{};
+  std::optional<std::string> topic{};
   std::int32_t limit = 100;
 };
 
