@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::int64_t kEarliest = -2;  ///< as a timestamp, in Kafka's ListOffsets
 constexpr std::int64_t kLatest = -1;
+constexpr std::chrono::seconds kEndsAge{2};
 
 std::span<rd_kafka_topic_partition_t> elements(const KafkaPartitionList& list) {
   return {list->elems, static_cast<std::size_t>(list->cnt)};
@@ -86,8 +88,26 @@ struct KafkaSource::Parts {
     return found;
   }
 
+  /// The ends of these partitions' logs, at most kEndsAge old. While the partitions are paused
+  /// nothing is fetched, and what the library knows of the ends grows old. Any thread.
+  std::map<TopicPartition, Offset> asked_ends(std::span<const TopicPartition> partitions) {
+    const std::lock_guard lock{ends_mutex};
+    const auto now = std::chrono::steady_clock::now();
+    if (now - ends_asked_at < kEndsAge) return ends;
+    ends_asked_at = now;
+    try {
+      ends = offsets(partitions, kLatest);
+    } catch (const IoError&) {
+      // The status says that the broker is away; older ends are better than none.
+    }
+    return ends;
+  }
+
   const KafkaSourceOptions options;
   std::vector<TopicFilter> filters;
+  std::mutex ends_mutex;
+  std::chrono::steady_clock::time_point ends_asked_at;
+  std::map<TopicPartition, Offset> ends;
   KafkaHandOver handover;
   std::unique_ptr<KafkaPoller> poller;  // after the hand-over that its thread fills
 };
@@ -193,7 +213,14 @@ KafkaSourceStatus KafkaSource::status() const {
                            .rebuilds = state.rebuilds,
                            .lags = {}};
   const std::shared_ptr<rd_kafka_s> client = parts_->poller->client();
-  for (auto& [partition, next] : parts_->handover.positions()) {
+  const auto positions = parts_->handover.positions();
+  std::map<TopicPartition, Offset> asked;
+  if (state.paused && state.connected) {
+    std::vector<TopicPartition> partitions;
+    for (const auto& [partition, next] : positions) partitions.push_back(partition);
+    asked = parts_->asked_ends(partitions);
+  }
+  for (const auto& [partition, next] : positions) {
     KafkaPartitionLag lag{.partition = partition, .next = next, .end = {}};
     std::int64_t low = 0;
     std::int64_t high = 0;
@@ -203,6 +230,8 @@ KafkaSourceStatus KafkaSource::status() const {
         high >= 0) {
       lag.end = Offset{high};
     }
+    const auto end = asked.find(partition);
+    if (end != asked.end()) lag.end = std::max(lag.end.value_or(end->second), end->second);
     status.lags.push_back(std::move(lag));
   }
   status.assigned = status.lags.size();
