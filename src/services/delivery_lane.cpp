@@ -113,10 +113,7 @@ Sink& DeliveryLane::sink() {
 
 void DeliveryLane::take(Polled polled) {
   for (const TopicPartition& partition : polled.lost) lose(partition);
-  for (const TopicPartition& partition : polled.assigned) {
-    lose(partition);
-    waiting_.push_back(partition);
-  }
+  for (const TopicPartition& partition : polled.assigned) start_over(partition);
   for (const TopicPartition& partition : polled.out_of_range) {
     if (owned_.erase(partition) > 0) waiting_.push_back(partition);
   }
@@ -132,27 +129,41 @@ void DeliveryLane::lose(const TopicPartition& partition) {
   std::erase(waiting_, partition);
 }
 
+/// The partition waits until its fence is read again; what we hold of it is dropped.
+void DeliveryLane::start_over(const TopicPartition& partition) {
+  lose(partition);
+  waiting_.push_back(partition);
+}
+
 /// A partition begins one message before its fence where that message still exists: if it is not
-/// the one that was delivered last, the log was replaced under us.
-void DeliveryLane::verify_first_messages() {
+/// the one that was delivered last, the log was replaced under us. The same is asked when somebody
+/// else's write moved the fence.
+void DeliveryLane::verify_fences() {
   for (const Run& run : in_hand_->batch.runs) {
     const auto owned = owned_.find(run.partition);
-    if (owned == owned_.end() || !owned->second.is_unverified) continue;
+    if (owned == owned_.end() || owned->second.verified == Verified::Yes) continue;
     if (owned->second.fetch != run.fetch || run.messages.empty()) continue;
-    const Message& first = run.messages.front();
     const Fence& fence = owned->second.fence;
-    const bool is_the_one_before = next_offset(first.offset) == fence.next;
-    if (is_the_one_before && first.timestamp != fence.last_timestamp) {
-      replace_by_time(run.partition);
-    } else {
-      owned->second.is_unverified = false;
+    const auto before = std::ranges::find(run.messages, fence.next, [](const Message& message) {
+      return next_offset(message.offset);
+    });
+    const bool is_found = before != run.messages.end();
+    if (is_found && before->timestamp != fence.last_timestamp) {
+      if (owned->second.verified == Verified::NotSinceBegin) {
+        replace_by_time(run.partition);
+      } else {
+        start_over(run.partition);
+      }
+    } else if (is_found || run.messages.back().offset >= fence.next) {
+      owned->second.verified = Verified::Yes;
+      log().commit(run.partition, fence.next);
     }
   }
   in_hand_->is_verified = true;
 }
 
 Step DeliveryLane::deliver() {
-  if (!in_hand_->is_verified) verify_first_messages();
+  if (!in_hand_->is_verified) verify_fences();
   if (!in_hand_->plan) {
     in_hand_->plan = plan_batch(in_hand_->batch, {.lane = options_.name,
                                                   .owned = owned_,
@@ -278,12 +289,15 @@ void DeliveryLane::adopt(const FenceMap& actual, std::span<const TopicPartition>
       continue;
     }
     if (fence != actual.end() && goes_on_from(owned->second.fence, fence->second)) {
+      if (owned->second.fence == fence->second) continue;
       owned->second.fence = fence->second;
+      const bool can_verify = fence->second.last_timestamp != EventTime{};
+      owned->second.verified = can_verify ? Verified::NotSinceMove : Verified::Yes;
+      if (in_hand_) in_hand_->is_verified = false;
       continue;
     }
     // The sink forgot something, or the log is another: start over from what the sink holds now.
-    lose(partition);
-    waiting_.push_back(partition);
+    start_over(partition);
   }
   if (in_hand_) {
     in_hand_->plan.reset();

@@ -102,7 +102,7 @@ class DeliveryLane {
     std::uint64_t messages = 0;
     RefusedRows refused_rows{};
     std::optional<LanePlan> plan{};
-    bool is_verified = false;  ///< the first messages after a begin() were compared
+    bool is_verified = false;  ///< fences were compared with the messages before them
     bool letters_are_put = false;
     bool is_doubtful = false;  ///< a reply was lost: the fences must be read before anything else
     std::optional<Committed> if_landed{};  ///< of every write of this batch without a reply
@@ -111,7 +111,8 @@ class DeliveryLane {
   Step guarded_step();
   void take(Polled polled);
   void lose(const TopicPartition& partition);
-  void verify_first_messages();
+  void start_over(const TopicPartition& partition);
+  void verify_fences();
   Step deliver();
   void put_letters();
   Step write();

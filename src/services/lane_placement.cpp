@@ -129,12 +129,14 @@ void DeliveryLane::begin(const TopicPartition& partition, const Fence& fence,
   const std::optional<FetchId> fetch = log().begin(partition, from);
   std::erase(waiting_, partition);
   if (!fetch) return;  // lost meanwhile
-  owned_.insert_or_assign(partition, OwnedPartition{.fence = fence,
-                                                    .fetch = *fetch,
-                                                    .route = route_for(partition.topic),
-                                                    .is_unverified = can_verify});
-  // So that a sink that forgets everything can be told from a group that never started.
-  log().commit(partition, fence.next);
+  owned_.insert_or_assign(
+      partition, OwnedPartition{.fence = fence,
+                                .fetch = *fetch,
+                                .route = route_for(partition.topic),
+                                .verified = can_verify ? Verified::NotSinceBegin : Verified::Yes});
+  // So that a sink that forgets everything can be told from a group that never started. A fence
+  // that may be that of another log is committed when it has proved right.
+  if (!can_verify) log().commit(partition, fence.next);
 }
 
 /// The log was made anew: offsets mean other messages now, only time still tells.
@@ -148,8 +150,7 @@ void DeliveryLane::replace_by_time(const TopicPartition& partition) {
   alarm(ResumeCase::LogReplaced, partition,
         "the message before the fence has another time; resumes at offset " +
             std::to_string(after.next.value));
-  lose(partition);
-  waiting_.push_back(partition);
+  start_over(partition);
   const std::vector<FenceMove> moves{{partition, before, after}};
   // Refused or not: the partition waits, and is placed from what the sink holds then.
   static_cast<void>(place_fences(moves));

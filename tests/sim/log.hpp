@@ -38,7 +38,6 @@ struct SimMessage {
   bool is_excused = false;  ///< lost inside an interval that the protocol names
   int published = 0;        ///< writes of it that the sink has executed
   int in_content = 0;       ///< copies that the sink holds now
-  int may_repeat = 0;       ///< copies more that a counted overlap allows
   int letters = 0;
 };
 
@@ -51,7 +50,7 @@ struct SimPartition {
   Micros visible_at = 0;  ///< when clients learn of it
   Micros broken_at = -1;  ///< last truncation or replacement
   bool is_truncated = false;
-  std::set<std::int64_t> epochs;  ///< of every fence that it ever had
+  std::map<std::int64_t, int> epochs;  ///< of delivered messages, and the process of the first
 
   std::int64_t end() const { return static_cast<std::int64_t>(slots.size()); }
 };

@@ -30,6 +30,9 @@ class Oracle {
   /// still stands. Where nothing can show the difference, nothing is promised.
   void produced(SimMessage& message);
 
+  /// The same for messages that were there when the sink came back with an older fence.
+  void restored();
+
   /// Between two batches the published status must add up.
   void check_status(Process& process);
 

@@ -176,9 +176,14 @@ void SimSink::fill(Call& call, const WriteBatch& batch) {
                          .epoch = routed.epoch});
     if (world.coalesces() && !keys.insert(message.key).second) ++call.superseded;
   }
+  const bool starts_group =
+      std::ranges::find(batch.moves, kGroupStarted, &FenceMove::partition) != batch.moves.end();
   for (const FenceMove& move : batch.moves) {
     const auto id = world.log().find(move.partition);
-    call.moves.push_back({move, id ? process_.source.incarnation_of(*id) : 0});
+    const int incarnation = !id            ? 0
+                            : starts_group ? process_.source.first_incarnation_of(*id)
+                                           : process_.source.incarnation_of(*id);
+    call.moves.push_back({move, incarnation});
   }
 }
 

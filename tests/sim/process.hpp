@@ -66,6 +66,7 @@ class SimSource final : public MessageSource {
   int incarnation_of(PartitionId partition) const;
   const LogRange* told(PartitionId partition) const;
   const LogRange* told_first(PartitionId partition) const;
+  int first_incarnation_of(PartitionId partition) const;
 
  private:
   struct Fetch {
@@ -103,6 +104,7 @@ class SimSource final : public MessageSource {
   std::map<PartitionId, LogRange> told_;
   std::map<PartitionId, LogRange> told_first_;
   std::map<PartitionId, int> incarnations_;
+  std::map<PartitionId, int> first_incarnations_;
 };
 
 /// A client of the store: one connection at a time.

@@ -133,6 +133,7 @@ std::map<TopicPartition, LogRange> SimSource::ranges(std::span<const TopicPartit
     const LogRange range = process_.world.log().range(*id);
     told_.insert_or_assign(*id, range);
     told_first_.emplace(*id, range);
+    first_incarnations_.emplace(*id, process_.world.log().partition(*id).incarnation);
     incarnations_[*id] = process_.world.log().partition(*id).incarnation;
     ranges.emplace(partition, range);
   }
@@ -232,6 +233,11 @@ void SimSource::drop_held(PartitionId partition) {
 int SimSource::incarnation_of(PartitionId partition) const {
   const auto found = incarnations_.find(partition);
   return found == incarnations_.end() ? 0 : found->second;
+}
+
+int SimSource::first_incarnation_of(PartitionId partition) const {
+  const auto found = first_incarnations_.find(partition);
+  return found == first_incarnations_.end() ? 0 : found->second;
 }
 
 const LogRange* SimSource::told(PartitionId partition) const {

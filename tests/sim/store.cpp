@@ -134,6 +134,7 @@ void Store::become(StoreState state) {
   for (const auto& partition : state_.content) {
     for (const MessageId id : partition) ++world_.log().message(id).in_content;
   }
+  world_.oracle().restored();
 }
 
 void Store::stall(Micros duration) {

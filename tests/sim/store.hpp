@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,7 @@ struct StoreState {
   std::vector<std::vector<MessageId>> content;  ///< by partition, in the order of arrival
   std::vector<std::int64_t> position;  ///< by partition: no message below it may come any more
   std::vector<std::int64_t> start;     ///< by partition: what was before it was forgotten
+  std::set<MessageId> may_repeat;      ///< a counted overlap allows one copy more
 };
 
 /// One simulated server of a fenced sink.
