@@ -195,6 +195,7 @@ Step DeliveryLane::write() {
   if (std::holds_alternative<Refused>(outcome)) return settle_doubt();
   if (auto* rejected = std::get_if<RowsRejected>(&outcome)) return set_aside(*rejected);
   if (!planted(PlantedBug::ForgetsToRecheck)) must_recheck_ = true;
+  write_failed_ = true;
   if (const auto* unknown = std::get_if<Unknown>(&outcome)) {
     mark_down(status_.sink, unknown->why);
     if (planted(PlantedBug::UnknownDropped)) return finish(unknown->if_landed);
@@ -225,7 +226,7 @@ Step DeliveryLane::set_aside(RowsRejected& rejected) {
 /// The sink has the batch: now, and only now, the lane and the group move on.
 Step DeliveryLane::finish(const Committed& committed) {
   const LanePlan& plan = *in_hand_->plan;
-  mark_up(status_.sink);
+  write_worked();
   for (const FenceMove& move : plan.moves) {
     const auto owned = owned_.find(move.partition);
     if (owned != owned_.end()) owned->second.fence = move.next;
@@ -322,22 +323,34 @@ void DeliveryLane::recheck() {
   }
   must_recheck_ = false;
   last_recheck_ = last_contact_ = io_.clock.steady_now();
-  mark_up(status_.sink);
+  read_worked();
 }
 
 /// While nothing arrives the sink is still asked whether it is there, so that /health tells the
 /// truth before the next message needs it.
 void DeliveryLane::stay_awake() {
   const auto now = io_.clock.steady_now();
+  if (waiting_.empty()) write_failed_ = false;  // what it would not take is another member's now
   if (now - last_contact_ >= options_.idle_ping) {
     last_contact_ = now;
     sink().ping();
-    mark_up(status_.sink);
+    read_worked();
   }
   if (now - last_inspection_ >= options_.inspect_every) {
     last_inspection_ = now;
     status_.warnings = sink().inspect();
   }
+}
+
+/// A sink that answers, but takes no writes (read-only, out of memory), is still down: told
+/// otherwise, it would go down again with every try.
+void DeliveryLane::read_worked() {
+  if (!write_failed_) mark_up(status_.sink);
+}
+
+void DeliveryLane::write_worked() {
+  write_failed_ = false;
+  mark_up(status_.sink);
 }
 
 void DeliveryLane::mark_up(DependencyState& state) {
@@ -347,14 +360,19 @@ void DeliveryLane::mark_up(DependencyState& state) {
   log_info(&state == &status_.sink ? "sink_up" : "log_up", {{"lane", options_.label}});
 }
 
-/// Said once; the repeats of the same outage only show in the state.
+/// Said once; the repeats of the same outage only show in the state. Another reason is news.
 void DeliveryLane::mark_down(DependencyState& state, const std::string& why) {
-  state.last_error = why;
-  if (!state.is_up && state.since != ReceivedAt{}) return;
+  const bool is_sink = &state == &status_.sink;
+  const bool is_another_reason = std::exchange(state.last_error, why) != why;
+  if (!state.is_up && state.since != ReceivedAt{}) {
+    if (!is_another_reason) return;
+    log_warn_limited(options_.label, is_sink ? "sink_still_down" : "log_still_down",
+                     {{"lane", options_.label}, {"error", why}});
+    return;
+  }
   state.is_up = false;
   state.since = io_.clock.now();
-  log_error(&state == &status_.sink ? "sink_down" : "log_down",
-            {{"lane", options_.label}, {"error", why}});
+  log_error(is_sink ? "sink_down" : "log_down", {{"lane", options_.label}, {"error", why}});
 }
 
 void DeliveryLane::alarm(ResumeCase resume_case, const TopicPartition& partition,

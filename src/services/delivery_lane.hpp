@@ -135,6 +135,8 @@ class DeliveryLane {
   void clear_gaps();
 
   void alarm(ResumeCase resume_case, const TopicPartition& partition, const std::string& detail);
+  void read_worked();
+  void write_worked();
   void mark_up(DependencyState& state);
   void mark_down(DependencyState& state, const std::string& why);
   void publish_status();
@@ -151,6 +153,7 @@ class DeliveryLane {
   std::vector<TopicPartition> waiting_;  ///< assigned, but their fences are not read yet
   std::optional<InHand> in_hand_;
   bool must_recheck_ = false;  ///< the sink may hold older fences than we believe
+  bool write_failed_ = false;  ///< and has not been made good: that the sink answers is not enough
   std::atomic<bool> acknowledge_ = false;
   std::chrono::steady_clock::time_point last_contact_{};
   std::chrono::steady_clock::time_point last_inspection_{};

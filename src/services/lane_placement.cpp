@@ -28,7 +28,7 @@ void DeliveryLane::place_waiting() {
   std::vector<TopicPartition> wanted = waiting_;
   wanted.push_back(kGroupStarted);
   FenceMap fences = sink().read_fences(wanted);
-  mark_up(status_.sink);
+  read_worked();
   if (!fences.contains(kGroupStarted)) {
     start_group(fences);
     must_recheck_ = true;  // what we own already the sink has forgotten, too
@@ -75,8 +75,12 @@ bool DeliveryLane::place_fences(std::span<const FenceMove> moves) {
   const WriteOutcome outcome =
       sink().write({.messages = {}, .moves = moves, .received_at = io_.clock.now()});
   last_contact_ = io_.clock.steady_now();
-  if (std::holds_alternative<Committed>(outcome)) return true;
+  if (std::holds_alternative<Committed>(outcome)) {
+    write_worked();
+    return true;
+  }
   if (std::holds_alternative<Refused>(outcome)) return false;
+  write_failed_ = true;
   const auto* unknown = std::get_if<Unknown>(&outcome);
   throw IoError("sink", unknown ? unknown->why : std::get<Unavailable>(outcome).why);
 }
