@@ -79,8 +79,8 @@ HttpResponse http_error(int status, std::string_view code, std::string_view text
 
 HttpResponse authorize(const HttpRequest& request, const std::string& token) {
   if (token.empty()) {
-    const bool proxied = !request.header("forwarded").empty() ||
-                         !request.header("x-forwarded-for").empty();
+    const bool proxied =
+        !request.header("forwarded").empty() || !request.header("x-forwarded-for").empty();
     if (is_loopback(request.remote_address) && !proxied) return {};
     return http_error(403, "LOOPBACK_ONLY",
                       "no SIGNALBOX_TOKEN is configured: only this machine may do that");
@@ -105,6 +105,11 @@ HttpServer::HttpServer(Options options) : impl_(std::make_unique<Impl>()) {
   impl_->options = std::move(options);
   httplib::Server& server = impl_->server;
   server.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  // The library's default, SO_REUSEPORT, would let two processes share a port unnoticed.
+  server.set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  });
   server.set_payload_max_length(kBodyMax);
   server.set_read_timeout(5);
   server.set_write_timeout(5);
@@ -126,9 +131,9 @@ void HttpServer::get(const std::string& path, Handler handler) {
 void HttpServer::post(const std::string& path, Handler handler) {
   impl_->server.Post(path, served([token = impl_->options.token,
                                    handler = std::move(handler)](const HttpRequest& request) {
-    HttpResponse verdict = authorize(request, token);
-    return verdict.status == 200 ? handler(request) : verdict;
-  }));
+                       HttpResponse verdict = authorize(request, token);
+                       return verdict.status == 200 ? handler(request) : verdict;
+                     }));
 }
 
 void HttpServer::start() {
