@@ -71,17 +71,32 @@ struct KafkaSource::Parts {
     return client;
   }
 
-  /// Asks for offsets by time, or for an end of the log; a partition without an answer is absent.
+  /// The library's word for a failure, and what the poller knows of its cause.
+  IoError failure(rd_kafka_resp_err_t error) const {
+    std::string text = rd_kafka_err2str(error);
+    const KafkaPoller::State state = poller->state();
+    if (!state.connected && !state.last_error.empty()) text += ": " + state.last_error;
+    return {"kafka", text};
+  }
+
+  enum class Unanswered { Absent, Error };
+
+  /// Asks for offsets by time, or for an end of the log. A partition for which there is no such
+  /// offset is absent; so is one without an answer, or it is an error.
   std::map<TopicPartition, Offset> offsets(std::span<const TopicPartition> partitions,
-                                           std::int64_t timestamp) const {
+                                           std::int64_t timestamp,
+                                           Unanswered unanswered = Unanswered::Absent) const {
     const std::shared_ptr<rd_kafka_s> handle = client();
     const KafkaPartitionList list = kafka_partition_list(partitions);
     for (auto& element : elements(list)) element.offset = timestamp;
     const rd_kafka_resp_err_t error =
         rd_kafka_offsets_for_times(handle.get(), list.get(), timeout_ms());
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw IoError("kafka", rd_kafka_err2str(error));
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw failure(error);
     std::map<TopicPartition, Offset> found;
     for (const auto& element : elements(list)) {
+      if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR && unanswered == Unanswered::Error) {
+        throw failure(element.err);
+      }
       if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR || element.offset < 0) continue;
       found.emplace(TopicPartition{element.topic, element.partition}, Offset{element.offset});
     }
@@ -147,7 +162,7 @@ std::map<TopicPartition, LogRange> KafkaSource::ranges(std::span<const TopicPart
   const KafkaPartitionList list = kafka_partition_list(partitions);
   const rd_kafka_resp_err_t error =
       rd_kafka_committed(client.get(), list.get(), parts_->timeout_ms());
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw IoError("kafka", rd_kafka_err2str(error));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw parts_->failure(error);
   for (const auto& element : elements(list)) {
     // No answer about a commit is not "no commit": the caller would start from the wrong place.
     if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -163,7 +178,9 @@ std::map<TopicPartition, LogRange> KafkaSource::ranges(std::span<const TopicPart
 Offset KafkaSource::offset_at(const TopicPartition& partition, EventTime time) {
   const std::span<const TopicPartition> one(&partition, 1);
   const std::int64_t timestamp = std::max<std::int64_t>(0, time.time_since_epoch().count());
-  std::map<TopicPartition, Offset> found = parts_->offsets(one, timestamp);
+  // No answer is not "none later": that would jump to the end.
+  std::map<TopicPartition, Offset> found =
+      parts_->offsets(one, timestamp, Parts::Unanswered::Error);
   if (found.empty()) found = parts_->offsets(one, kLatest);
   if (found.empty()) throw IoError("kafka", partition.topic + ": no such partition");
   return found.begin()->second;
