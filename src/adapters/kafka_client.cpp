@@ -1,7 +1,9 @@
 #include "adapters/kafka_client.hpp"
 
+#include <algorithm>
 #include <array>
 #include <stdexcept>
+#include <string_view>
 
 #include <librdkafka/rdkafka.h>
 
@@ -17,11 +19,14 @@ void log_line(const rd_kafka_t* handle, int level, const char* facility, const c
   constexpr int kNotice = 5;
   const LogField fields[] = {
       {"client", rd_kafka_name(handle)}, {"facility", facility}, {"text", text}};
-  // The library says "error" for every refused connection; whether a human must look is for
-  // whoever watches the state to say.
-  const LogLevel ours = level <= kWarning  ? LogLevel::Warning
-                        : level <= kNotice ? LogLevel::Info
-                                           : LogLevel::Debug;
+  // What the library retries by itself, each client for itself: whoever watches the state tells
+  // it once.
+  constexpr std::array<std::string_view, 4> kRetried{"FAIL", "ERROR", "GETPID", "COMMITFAIL"};
+  const bool is_retried = std::ranges::find(kRetried, facility) != kRetried.end();
+  const LogLevel ours = is_retried          ? LogLevel::Debug
+                        : level <= kWarning ? LogLevel::Warning
+                        : level <= kNotice  ? LogLevel::Info
+                                            : LogLevel::Debug;
   log_event_limited(ours, std::string(rd_kafka_name(handle)) + facility, "kafka_client", fields);
 }
 

@@ -370,11 +370,12 @@ void KafkaPoller::on_rebalance(int error, rd_kafka_topic_partition_list_t* parti
       log_warn_limited(options_.group_id, "kafka_unassign_failed", {{"error", why}});
     }
   }
-  log_info("kafka_rebalance",
-           {{"group", options_.group_id},
-            {"change", error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "assigned" : "lost"},
-            {"partitions", changed.size()},
-            {"now", owned_.size()}});
+  const LogField fields[] = {
+      {"client", options_.connection.client_id},
+      {"change", error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "assigned" : "lost"},
+      {"partitions", changed.size()},
+      {"now", owned_.size()}};
+  log_event(changed.empty() ? LogLevel::Debug : LogLevel::Info, "kafka_rebalance", fields);
 }
 
 /// Forgets that they are ours; returns those that the library fetches.
@@ -420,9 +421,18 @@ void KafkaPoller::on_error(int error, std::string_view why) {
     set_connected(false, cause.empty() ? why : cause);
     return;
   }
+  // A pattern that no topic matches yet is no error.
+  if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return;
+  why = why.substr(0, why.find(" (after "));  // of which the rest is another each time
   state_.with([&](State& state) { state.last_error = why; });
-  log_warn_limited(options_.group_id + std::to_string(error), "kafka_error",
-                   {{"group", options_.group_id}, {"error", why}});
+  const bool is_transport = error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+                            error == RD_KAFKA_RESP_ERR__RESOLVE ||
+                            error == RD_KAFKA_RESP_ERR__TIMED_OUT;
+  if (is_transport && !is_connected_) return;  // the state has told
+  const LogField fields[] = {{"group", options_.group_id}, {"error", why}};
+  // One broker of several is the cluster's affair; the last one makes us disconnected.
+  log_event_limited(is_transport ? LogLevel::Info : LogLevel::Warning,
+                    options_.group_id + std::to_string(error), "kafka_error", fields);
 }
 
 void KafkaPoller::set_connected(bool connected, std::string_view why) {

@@ -13,8 +13,10 @@ namespace {
 
 constexpr const char* kDependency = "postgresql";
 
-/// libpq's messages end with a line break, sometimes after several lines.
+/// libpq's messages end with a line break, sometimes after several lines; what is indented is
+/// advice for a person at a prompt.
 std::string trimmed(std::string_view text) {
+  text = text.substr(0, text.find("\n\t"));
   const std::size_t last = text.find_last_not_of(" \n\r\t");
   std::string line{text.substr(0, last == std::string_view::npos ? 0 : last + 1)};
   std::ranges::replace(line, '\n', ' ');
