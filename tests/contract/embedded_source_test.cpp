@@ -5,25 +5,14 @@
 #include <utility>
 
 #include "adapters/embedded_producer.hpp"
+#include "adapters/system_clock.hpp"
 #include "contract/message_source_suite.hpp"
 #include "support/temporary_folder.hpp"
 
 namespace signalbox::contract {
 namespace {
 
-/// Members live and die by real time here.
-class RealClock final : public Clock {
- public:
-  ReceivedAt now() const override {
-    return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
-  }
-  std::chrono::steady_clock::time_point steady_now() const override {
-    return std::chrono::steady_clock::now();
-  }
-  void wait(std::chrono::milliseconds, std::stop_token) override {}
-};
-
-/// Members are of one process here; that those of two share a log as well is tested apart.
+/// Members are of one process here; those of two are tested in tests/unit/adapters.
 class EmbeddedLogUnderTest final : public LogUnderTest {
  public:
   bool outlives_its_process() const override { return true; }
@@ -58,7 +47,7 @@ class EmbeddedLogUnderTest final : public LogUnderTest {
 
  private:
   TemporaryFolder folder_;
-  RealClock clock_;
+  SystemClock clock_;  // members live and die by real time here
   EmbeddedLog log_{{.file = folder_ / "log.db"}};
   EmbeddedProducer producer_{log_};
 };

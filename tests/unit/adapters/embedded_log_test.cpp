@@ -225,5 +225,34 @@ TEST_F(EmbeddedLogTest, AKilledProducerLeavesWholeBatchesAndAllThatItAcknowledge
   EXPECT_EQ(found, range.end.value);
 }
 
+/// The clock stands still in both, so nobody expires before the test says so.
+TEST_F(EmbeddedLogTest, MembersOfTwoProcessesShareAndTheOneThatStaysTakesOver) {
+  constexpr int kTries = 1'000;
+  producer.create_topic("t", 2);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    EmbeddedLog own{{.file = folder / "log.db"}};
+    EmbeddedSource member{own, clock, reading("t")};
+    for (;;) member.poll({}, 20ms);
+  }
+  EmbeddedSource member{log, clock, reading("t")};
+  std::size_t owned = 0;
+  const auto step = [&] {
+    const Polled polled = member.poll({}, 20ms);
+    owned = owned + polled.assigned.size() - polled.lost.size();
+  };
+  // Until both are members it has none, or both.
+  for (int tries = 0; owned != 1 && tries < kTries; ++tries) step();
+  EXPECT_EQ(owned, 1U);
+
+  ASSERT_EQ(kill(child, SIGKILL), 0);
+  ASSERT_EQ(waitpid(child, nullptr, 0), child);
+  clock.advance(4s);
+  step();
+
+  EXPECT_EQ(owned, 2U);
+}
+
 }  // namespace
 }  // namespace signalbox
