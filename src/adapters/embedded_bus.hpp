@@ -64,10 +64,8 @@ class EmbeddedBus {
   std::shared_ptr<BusSubscription> subscribe(SubscribeOptions options);
 
   /// Whoever commits before it publishes holds a turn over both, so that what is committed first
-  /// is published first. Owns nothing when the others did not end within `most`.
-  std::unique_lock<std::timed_mutex> turn(std::chrono::milliseconds most) {
-    return std::unique_lock{turn_, most};
-  }
+  /// is published first. A holder waits for its file only, and that has a bound.
+  std::unique_lock<std::mutex> turn() { return std::unique_lock{turn_}; }
 
   /// Returns how many subscribers got a copy, summed over the messages.
   std::uint64_t publish(std::span<const BusMessage> messages);
@@ -82,7 +80,7 @@ class EmbeddedBus {
   void remember(std::span<const BusMessage> messages);
 
  private:
-  std::timed_mutex turn_;
+  std::mutex turn_;
   mutable std::mutex mutex_;
   /// Shared with the subscribers: whoever lets go of one unsubscribes.
   std::vector<std::weak_ptr<BusSubscription>> subscriptions_;

@@ -130,9 +130,9 @@ void SqliteDatabase::require_file() const {
                     file_.string() + " was removed or replaced while it was open");
 }
 
-SqliteStatement SqliteDatabase::prepare(std::string_view sql) {
+SqliteStatement SqliteDatabase::prepare(const std::string& sql) {
   sqlite3_stmt* statement = nullptr;
-  const int result = sqlite3_prepare_v3(database_.get(), sql.data(), size_of(sql),
+  const int result = sqlite3_prepare_v3(database_.get(), sql.c_str(), size_of(sql),
                                         SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (result != SQLITE_OK) {
     throw SqliteError(sqlite3_extended_errcode(database_.get()), sqlite3_errmsg(database_.get()));
@@ -151,18 +151,17 @@ std::int64_t SqliteDatabase::changes() const { return sqlite3_changes64(database
 
 bool SqliteDatabase::in_transaction() const { return sqlite3_get_autocommit(database_.get()) == 0; }
 
+void SqliteDatabase::roll_back() noexcept {
+  sqlite3_exec(database_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
 SqliteTransaction::SqliteTransaction(SqliteDatabase& database, SqliteAccess access)
     : database_(database) {
   database_.execute(access == SqliteAccess::Write ? "BEGIN IMMEDIATE" : "BEGIN");
 }
 
 SqliteTransaction::~SqliteTransaction() {
-  if (!database_.in_transaction()) return;
-  try {
-    database_.execute("ROLLBACK");
-  } catch (const SqliteError&) {
-    // Whoever sees the error that brought us here closes the connection, which rolls back too.
-  }
+  if (database_.in_transaction()) database_.roll_back();
 }
 
 void SqliteTransaction::commit() { database_.execute("COMMIT"); }

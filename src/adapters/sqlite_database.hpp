@@ -139,7 +139,7 @@ class SqliteDatabase {
   /// Throws SqliteError when the file cannot be opened.
   explicit SqliteDatabase(const SqliteOptions& options);
 
-  SqliteStatement prepare(std::string_view sql);
+  SqliteStatement prepare(const std::string& sql);
 
   /// Runs statements that return nothing we want.
   void execute(const std::string& sql);
@@ -148,6 +148,10 @@ class SqliteDatabase {
   std::int64_t changes() const;
 
   bool in_transaction() const;
+
+  /// Undoes the open transaction. Where that fails, whoever met the error before it closes the
+  /// connection, which undoes it too.
+  void roll_back() noexcept;
 
   /// Throws SqliteError when the path names another file by now, or none: what is written here
   /// would vanish with this connection.

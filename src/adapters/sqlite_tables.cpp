@@ -63,7 +63,7 @@ std::string records_table(const std::string& name) {
 )sql";
 }
 
-constexpr std::string_view kPutCandle =
+constexpr const char* kPutCandle =
     "INSERT INTO market_data AS t (time_ms, symbol, timeframe, open, high, low, close, volume,"
     " quote_asset_volume, number_of_trades, taker_buy_base_asset_volume,"
     " taker_buy_quote_asset_volume, is_closed, received_at_us)"
@@ -77,14 +77,15 @@ constexpr std::string_view kPutCandle =
     " is_closed = excluded.is_closed, received_at_us = excluded.received_at_us"
     " WHERE excluded.is_closed >= t.is_closed";
 
-constexpr std::string_view kPutLetter =
+constexpr const char* kPutLetter =
     "INSERT INTO dead_letters (lane, topic, partition, \"offset\", reason, detail,"
     " message_time_ms, rejected_at_ms, received_at_us, key, payload, truncated_size, sha256)"
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     " ON CONFLICT (lane, topic, partition, \"offset\") DO NOTHING";
 
 std::string put_record_into(const std::string& table) {
-  return "INSERT INTO " + table +
+  std::string sql = "INSERT INTO " + table;
+  return sql +=
          " (kind, symbol, side, strategy, status, strength, order_id, client_order_id,"
          " event_time_ms, price, quantity, confidence, source_topic, source_partition,"
          " source_offset, message_time_ms, received_at_us, payload)"

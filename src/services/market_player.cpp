@@ -12,7 +12,7 @@ namespace signalbox {
 
 MarketPlayer::MarketPlayer(Io io, std::span<const RecordedCandle> candles,
                            MarketPlayerOptions options)
-    : io_(io), candles_(candles), options_(std::move(options)) {
+    : io_(io), candles_(candles), options_(options) {
   SB_CHECK(!candles_.empty());
   const RecordedCandle& last = candles_.back();
   const EventTime end = last.open_time + length_of(last.timeframe);
