@@ -26,8 +26,7 @@ class Findings {
  public:
   void add(Verdict verdict, const char* subject, const std::string& text) {
     constexpr const char* kMarks[] = {"ok     ", "warning", "WRONG  "};
-    std::printf("%s  %-10s %s\n", kMarks[static_cast<std::size_t>(verdict)], subject,
-                text.c_str());
+    std::printf("%s  %-10s %s\n", kMarks[static_cast<std::size_t>(verdict)], subject, text.c_str());
     if (verdict == Verdict::Bad) is_bad_ = true;
   }
 
@@ -41,8 +40,7 @@ void check_kafka_broker(const DispatcherConfig& config, Findings& findings) {
   const auto found = check_kafka(kafka_connection(config, "signalbox-check"), kPatience);
   if (!found) {
     findings.add(Verdict::Bad, "kafka",
-                 config.kafka.broker + ": " + found.error() +
-                     " (KAFKA_BROKER says where it is)");
+                 config.kafka.broker + ": " + found.error() + " (KAFKA_BROKER says where it is)");
     return;
   }
   findings.add(Verdict::Good, "kafka",
@@ -80,8 +78,7 @@ void check_postgres(const DispatcherConfig& config, Findings& findings) {
       findings.add(Verdict::Bad, "postgres", std::string(advice_for(schema)));
       return;
     }
-    PostgresSink sink{{.postgres = postgres_options(config, "signalbox-check"),
-                       .group = "check"}};
+    PostgresSink sink{{.postgres = postgres_options(config, "signalbox-check"), .group = "check"}};
     check_warnings(sink, "postgres", findings);
   } catch (const IoError& error) {
     findings.add(Verdict::Bad, "postgres",

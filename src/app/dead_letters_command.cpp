@@ -34,8 +34,7 @@ std::optional<DeadLetterPlace> place_of(std::string_view key) {
 
 std::string key_of(const StoredLetter& row) {
   return row.place.lane + "|" + row.place.source.topic + "|" +
-         std::to_string(row.place.source.partition) + "|" +
-         std::to_string(row.place.offset.value);
+         std::to_string(row.place.source.partition) + "|" + std::to_string(row.place.offset.value);
 }
 
 int list(const OperatorConfig& config, DeadLetterStore& store) {
@@ -57,12 +56,13 @@ int list(const OperatorConfig& config, DeadLetterStore& store) {
 int show(DeadLetterStore& store, const DeadLetterPlace& place) {
   const auto row = store.show(place);
   if (!row) return refuse("there is no such dead letter (dead-letters list shows the keys)");
-  std::printf("lane       %s\ntopic      %s\npartition  %d\noffset     %lld\nreason     %s\n"
-              "detail     %s\nproduced   %s\nrejected   %s\nreplays    %d\nkey        %s\n",
-              row->place.lane.c_str(), row->place.source.topic.c_str(),
-              row->place.source.partition, static_cast<long long>(row->place.offset.value),
-              row->reason.c_str(), row->detail.c_str(), row->message_time.value_or("").c_str(),
-              row->rejected_at.c_str(), row->replays, row->key.value_or("").c_str());
+  std::printf(
+      "lane       %s\ntopic      %s\npartition  %d\noffset     %lld\nreason     %s\n"
+      "detail     %s\nproduced   %s\nrejected   %s\nreplays    %d\nkey        %s\n",
+      row->place.lane.c_str(), row->place.source.topic.c_str(), row->place.source.partition,
+      static_cast<long long>(row->place.offset.value), row->reason.c_str(), row->detail.c_str(),
+      row->message_time.value_or("").c_str(), row->rejected_at.c_str(), row->replays,
+      row->key.value_or("").c_str());
   if (row->is_truncated) {
     std::printf("payload    first %zu of %lld bytes, SHA-256 %s\n",
                 row->payload.value_or("").size(), static_cast<long long>(row->payload_size),
@@ -80,15 +80,15 @@ int replay(const OperatorConfig& config, DeadLetterStore& store, const DeadLette
   if (row->is_truncated) {
     return refuse("only the head of this payload was kept: produce the original again");
   }
-  const std::vector<Header> headers = dead_letter_headers(
-      {.lane = place.lane,
-       .source = place.source,
-       .offset = place.offset,
-       .timestamp = {},
-       .rejected_at = {},
-       .reject = {RejectReason::MalformedReplay, row->reason},
-       .key = {},
-       .payload = {}});
+  const std::vector<Header> headers =
+      dead_letter_headers({.lane = place.lane,
+                           .source = place.source,
+                           .offset = place.offset,
+                           .timestamp = {},
+                           .rejected_at = {},
+                           .reject = {RejectReason::MalformedReplay, row->reason},
+                           .key = {},
+                           .payload = {}});
   const std::string topic = replay_topic(place.lane);
   KafkaProducer producer{{.connection = kafka_connection(config.dispatcher, "signalbox-replay")}};
   producer.ensure_topic({.name = topic});
@@ -114,8 +114,7 @@ int dead_letters(const Loading& loaded) {
   for (std::size_t i = 1; i < words.size(); ++i) {
     const auto place = place_of(words[i]);
     if (!place) return refuse("`" + words[i] + "` is no key: LANE|TOPIC|PARTITION|OFFSET");
-    const int status = verb == "show" ? show(store, *place)
-                                      : replay(loaded.config, store, *place);
+    const int status = verb == "show" ? show(store, *place) : replay(loaded.config, store, *place);
     if (status != exit_status::kStopped) return status;
   }
   return exit_status::kStopped;

@@ -84,10 +84,10 @@ std::unique_ptr<Sink> make_sink(const DispatcherConfig& config, const LanePlace&
     options.shadow_stream_length_max = config.redis_stream_maxlen;
     return std::make_unique<RedisSink>(std::move(options));
   }
-  return std::make_unique<PostgresSink>(PostgresSinkOptions{
-      .postgres = postgres_options(config, "signalbox-" + place.label),
-      .group = group_of(config, place),
-      .candle_table = shadow ? CandleTable::Shadow : CandleTable::MarketData});
+  return std::make_unique<PostgresSink>(
+      PostgresSinkOptions{.postgres = postgres_options(config, "signalbox-" + place.label),
+                          .group = group_of(config, place),
+                          .candle_table = shadow ? CandleTable::Shadow : CandleTable::MarketData});
 }
 
 }  // namespace

@@ -30,19 +30,17 @@ std::vector<LanePlace> lanes_of(const OperatorConfig& config) {
 Fences fences_of(const OperatorConfig& config, const LanePlace& place) {
   const std::string group = group_of(config.dispatcher, place);
   if (place.sink == LaneName::Redis) {
-    RedisSink sink{{.redis = redis_options(config.dispatcher, "signalbox-fences"),
-                    .group = group}};
+    RedisSink sink{{.redis = redis_options(config.dispatcher, "signalbox-fences"), .group = group}};
     const auto fences = sink.list_fences();
     return {fences.begin(), fences.end()};
   }
-  PostgresSink sink{{.postgres = postgres_options(config.dispatcher, "signalbox-fences"),
-                     .group = group}};
+  PostgresSink sink{
+      {.postgres = postgres_options(config.dispatcher, "signalbox-fences"), .group = group}};
   return sink.list_fences();
 }
 
 int list(const OperatorConfig& config) {
-  std::printf("%-18s %-40s %9s %12s %12s %s\n", "lane", "topic", "partition", "next", "seq",
-              "gap");
+  std::printf("%-18s %-40s %9s %12s %12s %s\n", "lane", "topic", "partition", "next", "seq", "gap");
   for (const LanePlace& place : lanes_of(config)) {
     for (const auto& [partition, fence] : fences_of(config, place)) {
       if (partition == kGroupStarted) continue;
@@ -66,12 +64,11 @@ WriteOutcome move_fence(const OperatorConfig& config, const LanePlace& place,
   const WriteBatch batch{.messages = {}, .moves = {&move, 1}, .received_at = {}};
   const std::string group = group_of(config.dispatcher, place);
   if (place.sink == LaneName::Redis) {
-    RedisSink sink{{.redis = redis_options(config.dispatcher, "signalbox-fences"),
-                    .group = group}};
+    RedisSink sink{{.redis = redis_options(config.dispatcher, "signalbox-fences"), .group = group}};
     return sink.write(batch);
   }
-  PostgresSink sink{{.postgres = postgres_options(config.dispatcher, "signalbox-fences"),
-                     .group = group}};
+  PostgresSink sink{
+      {.postgres = postgres_options(config.dispatcher, "signalbox-fences"), .group = group}};
   return sink.write(batch);
 }
 
@@ -100,8 +97,9 @@ int set(const OperatorConfig& config) {
   if (is_dry) return exit_status::kStopped;
   const WriteOutcome outcome = move_fence(config, lanes.front(), {partition, found, target});
   if (std::holds_alternative<Committed>(outcome)) return exit_status::kStopped;
-  std::fprintf(stderr, "signalbox fences set: the fence moved meanwhile or the sink is away: "
-                       "is the lane stopped?\n");
+  std::fprintf(stderr,
+               "signalbox fences set: the fence moved meanwhile or the sink is away: "
+               "is the lane stopped?\n");
   return exit_status::kFailed;
 }
 

@@ -18,11 +18,13 @@ constexpr std::array<ReasonText, kRejectReasonCount> kReasons{{
     {RejectReason::Tombstone, "The message has no value. Nothing can be published or stored."},
     {RejectReason::TooLarge, "The payload is larger than 2,000,000 bytes."},
     {RejectReason::NotUtf8, "The payload is not UTF-8."},
-    {RejectReason::NotJson, "The payload is not JSON. `NaN`, `Infinity` and `-Infinity` pass in "
-                            "fields that nobody checks."},
+    {RejectReason::NotJson,
+     "The payload is not JSON. `NaN`, `Infinity` and `-Infinity` pass in "
+     "fields that nobody checks."},
     {RejectReason::NotAnObject, "The payload is JSON, but not an object."},
-    {RejectReason::MissingField, "A field that the table needs is missing or null. The message is "
-                                 "published all the same; only its row is refused."},
+    {RejectReason::MissingField,
+     "A field that the table needs is missing or null. The message is "
+     "published all the same; only its row is refused."},
     {RejectReason::WrongType, "A field has another type than it must have."},
     {RejectReason::NotFinite, "NaN or infinite where a number counts."},
     {RejectReason::HighBelowLow, "A candle's high is below its low."},
@@ -33,10 +35,12 @@ constexpr std::array<ReasonText, kRejectReasonCount> kReasons{{
     {RejectReason::UnknownTimeframe, "A timeframe other than 1m 3m 5m 15m 1h 1d."},
     {RejectReason::MalformedSymbol, "A symbol that is none."},
     {RejectReason::NoRoute, "No channel and no table wants the topic."},
-    {RejectReason::RefusedBySink, "The database refused the row for its content; the detail has "
-                                  "its SQLSTATE. Its neighbours passed."},
-    {RejectReason::MalformedReplay, "A message on a replay topic without the headers that say "
-                                    "where it came from."},
+    {RejectReason::RefusedBySink,
+     "The database refused the row for its content; the detail has "
+     "its SQLSTATE. Its neighbours passed."},
+    {RejectReason::MalformedReplay,
+     "A message on a replay topic without the headers that say "
+     "where it came from."},
 }};
 
 std::string reasons_markdown() {

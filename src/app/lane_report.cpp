@@ -64,37 +64,35 @@ json warnings_json(const std::vector<SinkWarning>& warnings) {
 
 json lane_json(const LaneView& lane) {
   const double receivers_per_publish =
-      lane.status.counters.publishes == 0
-          ? 0.0
-          : static_cast<double>(lane.status.counters.receivers) /
-                static_cast<double>(lane.status.counters.publishes);
-  return {{"works", works(lane)},
-          {"sink", state_json(lane.status.sink.is_up, lane.status.sink.since,
-                              lane.status.sink.last_error)},
-          {"log", state_json(lane.status.log.is_up && lane.source.is_connected,
-                             lane.source.since, lane.status.log.is_up
-                                                    ? lane.source.last_error
-                                                    : lane.status.log.last_error)},
-          {"counters", counters_json(lane.status.counters)},
-          {"lag", lane.source.lag},
-          {"received_per_second", lane.received_per_second},
-          {"delay_ms",
-           {{"p50", milliseconds_of(lane.delays.quantile(0.5))},
-            {"p99", milliseconds_of(lane.delays.quantile(0.99))},
-            {"count", lane.delays.count()}}},
-          {"receivers_per_publish", receivers_per_publish},
-          {"partitions", lane.status.partitions},
-          {"waiting_partitions", lane.status.waiting_partitions},
-          {"rebalances", lane.source.rebalances},
-          {"paused", lane.source.is_paused},
-          {"handover_messages", lane.source.handover_messages},
-          {"handover_bytes", lane.source.handover_bytes},
-          {"last_delivery", time_or_null(lane.status.last_delivery)},
-          {"lost_to_retention", lane.status.lost_to_retention},
-          {"alarms", lane.status.alarms},
-          {"last_alarm", lane.status.last_alarm.empty() ? json(nullptr)
-                                                        : json(lane.status.last_alarm)},
-          {"warnings", warnings_json(lane.status.warnings)}};
+      lane.status.counters.publishes == 0 ? 0.0
+                                          : static_cast<double>(lane.status.counters.receivers) /
+                                                static_cast<double>(lane.status.counters.publishes);
+  return {
+      {"works", works(lane)},
+      {"sink",
+       state_json(lane.status.sink.is_up, lane.status.sink.since, lane.status.sink.last_error)},
+      {"log",
+       state_json(lane.status.log.is_up && lane.source.is_connected, lane.source.since,
+                  lane.status.log.is_up ? lane.source.last_error : lane.status.log.last_error)},
+      {"counters", counters_json(lane.status.counters)},
+      {"lag", lane.source.lag},
+      {"received_per_second", lane.received_per_second},
+      {"delay_ms",
+       {{"p50", milliseconds_of(lane.delays.quantile(0.5))},
+        {"p99", milliseconds_of(lane.delays.quantile(0.99))},
+        {"count", lane.delays.count()}}},
+      {"receivers_per_publish", receivers_per_publish},
+      {"partitions", lane.status.partitions},
+      {"waiting_partitions", lane.status.waiting_partitions},
+      {"rebalances", lane.source.rebalances},
+      {"paused", lane.source.is_paused},
+      {"handover_messages", lane.source.handover_messages},
+      {"handover_bytes", lane.source.handover_bytes},
+      {"last_delivery", time_or_null(lane.status.last_delivery)},
+      {"lost_to_retention", lane.status.lost_to_retention},
+      {"alarms", lane.status.alarms},
+      {"last_alarm", lane.status.last_alarm.empty() ? json(nullptr) : json(lane.status.last_alarm)},
+      {"warnings", warnings_json(lane.status.warnings)}};
 }
 
 /// The original counts a message once. Both lanes see all of them: the first kind of sink stands
@@ -166,10 +164,10 @@ json concerns_json(const ServiceView& view) {
   for (const LaneView& lane : view.lanes) {
     if (!works(lane)) {
       const bool sink_down = !lane.status.sink.is_up;
-      concerns.push_back({{"lane", lane.status.name},
-                          {"code", sink_down ? "SINK_DOWN" : "LOG_DOWN"},
-                          {"text", sink_down ? lane.status.sink.last_error
-                                             : lane.source.last_error}});
+      concerns.push_back(
+          {{"lane", lane.status.name},
+           {"code", sink_down ? "SINK_DOWN" : "LOG_DOWN"},
+           {"text", sink_down ? lane.status.sink.last_error : lane.source.last_error}});
     }
     for (const SinkWarning& warning : lane.status.warnings) {
       concerns.push_back(
@@ -207,9 +205,8 @@ Health health_of(const ServiceView& view) {
   const auto working = std::ranges::count_if(view.lanes, works);
   if (working == 0) {
     const bool is_young = view.now - view.started < kStartPatience;
-    const bool never_worked = std::ranges::all_of(view.lanes, [](const LaneView& lane) {
-      return lane.status.last_delivery == ReceivedAt{};
-    });
+    const bool never_worked = std::ranges::all_of(
+        view.lanes, [](const LaneView& lane) { return lane.status.last_delivery == ReceivedAt{}; });
     return is_young && never_worked ? Health::Starting : Health::Unhealthy;
   }
   const bool all_work = working == std::ssize(view.lanes);

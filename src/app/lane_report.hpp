@@ -34,7 +34,8 @@ enum class Health : std::uint8_t { Healthy, Degraded, Unhealthy, Starting, Stopp
 
 std::string_view name_of(Health health);
 
-/// 200 while at least one lane can do its work, 503 when none can (docs/DISPATCHER.md has the table).
+/// 200 while at least one lane can do its work, 503 when none can (docs/DISPATCHER.md has the
+/// table).
 int http_status_of(Health health);
 
 /// Starting: nothing has worked yet and the service is younger than half a minute.

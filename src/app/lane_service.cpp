@@ -16,8 +16,7 @@ LaneService::~LaneService() = default;
 
 void LaneService::add_lane(const std::string& name, Urgency urgency,
                            const std::function<LaneParts()>& make) {
-  lanes_.push_back(
-      std::make_unique<LaneUnit>(make, urgency, clock_, lane_delays(registry_, name)));
+  lanes_.push_back(std::make_unique<LaneUnit>(make, urgency, clock_, lane_delays(registry_, name)));
 }
 
 void LaneService::start_http() {

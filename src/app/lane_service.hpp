@@ -27,8 +27,7 @@ class LaneService {
   ~LaneService();
 
   /// Starts a lane; throws what `make` throws.
-  void add_lane(const std::string& name, Urgency urgency,
-                const std::function<LaneParts()>& make);
+  void add_lane(const std::string& name, Urgency urgency, const std::function<LaneParts()>& make);
 
   /// Serves HTTP; the paths of every service. Throws IoError when the port is taken.
   void start_http();

@@ -13,8 +13,7 @@ namespace signalbox {
 namespace {
 
 int run_migration(const Loaded<OperatorConfigOf<kMigrateCommand>>& loaded) {
-  PostgresConnection connection{
-      postgres_options(loaded.config.dispatcher, "signalbox-migrate")};
+  PostgresConnection connection{postgres_options(loaded.config.dispatcher, "signalbox-migrate")};
   const MigrationReport report = migrate(connection);
   for (const std::string& line : report.done) std::printf("%s\n", line.c_str());
   std::printf("schema signalbox is at version %d%s\n", report.to_version,

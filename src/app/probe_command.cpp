@@ -21,9 +21,13 @@ int probe(const Loaded<DispatcherConfig>& loaded) {
   const CommonConfig& common = loaded.config.common;
   const HttpAnswer answer = http_get(reachable(common.bind), common.port, "/health", kTimeoutMs);
   if (answer.status == 200) return exit_status::kStopped;
-  std::fprintf(stderr, "signalbox: port %u answers %s\n", static_cast<unsigned>(common.port),
-               answer.status == 0 ? answer.body.c_str()
-                                  : (std::to_string(answer.status) + "\n" + answer.body).c_str());
+  const auto port = static_cast<unsigned>(common.port);
+  if (answer.status == 0) {
+    std::fprintf(stderr, "signalbox: nobody answers on port %u (%s)\n", port, answer.body.c_str());
+  } else {
+    std::fprintf(stderr, "signalbox: port %u answers %d\n%s\n", port, answer.status,
+                 answer.body.c_str());
+  }
   return exit_status::kFailed;
 }
 

@@ -60,9 +60,8 @@ std::vector<EmbeddedLane> embedded_lanes() {
 }
 
 std::vector<std::string> topics_of(const EmbeddedLane& lane) {
-  std::vector<std::string> topics = lane.urgency == Urgency::Priority
-                                        ? priority_patterns()
-                                        : market_data_patterns({});
+  std::vector<std::string> topics =
+      lane.urgency == Urgency::Priority ? priority_patterns() : market_data_patterns({});
   if (lane.name == "sqlite") topics.emplace_back("signalbox.dead-letters");
   return topics;
 }
@@ -110,8 +109,7 @@ LaneParts make_embedded_lane(EmbeddedParts& parts, const EmbeddedLane& lane) {
   made.source = std::make_unique<EmbeddedSource>(parts.log, parts.clock, options);
   if (lane.sink == EmbeddedSinkKind::Bus) {
     made.sink = std::make_unique<EmbeddedBusSink>(
-        parts.bus,
-        EmbeddedBusSinkOptions{.file = parts.directory / "channels.db", .group = group});
+        parts.bus, EmbeddedBusSinkOptions{.file = parts.directory / "channels.db", .group = group});
   } else {
     made.sink = std::make_unique<SqliteSink>(
         SqliteSinkOptions{.file = parts.directory / "tables.db", .group = group});
@@ -170,8 +168,7 @@ class LiveLine {
     std::printf("%srecorded %s  %6.0f msg/s  delivered %llu  rejected %llu  lag %lld  %s%s",
                 is_terminal ? "\r\033[K" : "", played_at.c_str(), rate,
                 static_cast<unsigned long long>(delivered),
-                static_cast<unsigned long long>(rejected),
-                static_cast<long long>(behind),
+                static_cast<unsigned long long>(rejected), static_cast<long long>(behind),
                 std::string(name_of(health_of(view))).c_str(), is_terminal ? "" : "\n");
     std::fflush(stdout);
   }
@@ -198,12 +195,13 @@ int serve(const Loaded<UpConfig>& loaded) {
   }
   service.start_http();
   const Market market{parts, config.speed};
-  std::printf("signalbox %s: recorded candles (January 2018) at %g times their speed\n"
-              "  http://%s:%u/health  /diagnostic  /metrics      log: %s/up.log\n"
-              "  data: %s      Ctrl-C stops\n",
-              SIGNALBOX_VERSION, config.speed, config.common.bind.c_str(),
-              static_cast<unsigned>(service.http().port()), config.common.log_dir.c_str(),
-              config.data.c_str());
+  std::printf(
+      "signalbox %s: recorded candles (January 2018) at %g times their speed\n"
+      "  http://%s:%u/health  /diagnostic  /metrics      log: %s/up.log\n"
+      "  data: %s      Ctrl-C stops\n",
+      SIGNALBOX_VERSION, config.speed, config.common.bind.c_str(),
+      static_cast<unsigned>(service.http().port()), config.common.log_dir.c_str(),
+      config.data.c_str());
   LiveLine line;
   service.run(signals, [&](const ServiceView& view) { line.show(view, market.status()); });
   std::printf("\nstopped\n");

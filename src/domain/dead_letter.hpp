@@ -39,8 +39,7 @@ std::string dead_letter_key(const DeadLetter& letter);
 std::vector<Header> dead_letter_headers(const DeadLetter& letter);
 
 /// The reverse; the error names the header that is missing or malformed.
-std::expected<DeadLetterFields, std::string> dead_letter_fields(
-    const std::vector<Header>& headers);
+std::expected<DeadLetterFields, std::string> dead_letter_fields(const std::vector<Header>& headers);
 
 /// `signalbox.replay.<lane>`: what is produced there goes to that lane only.
 std::string replay_topic(std::string_view lane);

@@ -42,8 +42,8 @@ std::expected<Fence, std::string> decode_fence(std::string_view text) {
     ++count;
   });
   const auto malformed = [&](std::string_view what) {
-    return std::unexpected("fence `" + std::string(text.substr(0, 200)) + "`: " +
-                           std::string(what));
+    return std::unexpected("fence `" + std::string(text.substr(0, 200)) +
+                           "`: " + std::string(what));
   };
   if (count != kFields) return malformed("seven fields separated by single spaces are expected");
   const auto next = integer_from<std::int64_t>(fields[0]);
@@ -66,9 +66,9 @@ std::expected<Fence, std::string> decode_fence(std::string_view text) {
 }
 
 std::string_view name_of(ResumeCase resume_case) {
-  constexpr std::array<std::string_view, 7> names{
-      "first_start", "new_partition", "sink_forgot", "at_fence",
-      "sink_restored", "outside_log", "log_replaced"};
+  constexpr std::array<std::string_view, 7> names{"first_start", "new_partition", "sink_forgot",
+                                                  "at_fence",    "sink_restored", "outside_log",
+                                                  "log_replaced"};
   return names[static_cast<std::size_t>(resume_case)];
 }
 
@@ -87,8 +87,7 @@ Resume resume_from(const std::optional<Fence>& fence, const LogRange& log, Start
     return {ResumeCase::SinkForgot, ResumeAt{at}};
   }
   if (history == GroupHistory::Started) return {ResumeCase::NewPartition, ResumeAt{log.begin}};
-  return {ResumeCase::FirstStart,
-          ResumeAt{first_start == StartAt::Latest ? log.end : log.begin}};
+  return {ResumeCase::FirstStart, ResumeAt{first_start == StartAt::Latest ? log.end : log.begin}};
 }
 
 ResumeByTime resume_by_time(const Fence& fence) {

@@ -15,13 +15,13 @@ namespace signalbox {
 /// The next offset of one partition, stored with the data in the sink and compared before each
 /// write. Two fences are the same only when every field is.
 struct Fence {
-  Offset next;                  ///< the next offset that this sink wants
-  std::int32_t part = 0;        ///< writes already done of the message at `next`, when it is cut
-  EventTime last_timestamp{};   ///< log timestamp of the message before `next`; 0 = none yet
-  std::uint64_t seq = 0;        ///< messages delivered from this partition since `epoch` began
-  std::int64_t epoch = 0;       ///< changes when the fence was lost; ms UTC of its first write
-  std::string lineage;          ///< cluster id of the log; no spaces
-  std::int64_t gap = 0;         ///< messages known lost (> 0) or seen again (< 0), unacknowledged
+  Offset next;                 ///< the next offset that this sink wants
+  std::int32_t part = 0;       ///< writes already done of the message at `next`, when it is cut
+  EventTime last_timestamp{};  ///< log timestamp of the message before `next`; 0 = none yet
+  std::uint64_t seq = 0;       ///< messages delivered from this partition since `epoch` began
+  std::int64_t epoch = 0;      ///< changes when the fence was lost; ms UTC of its first write
+  std::string lineage;         ///< cluster id of the log; no spaces
+  std::int64_t gap = 0;        ///< messages known lost (> 0) or seen again (< 0), unacknowledged
 
   bool operator==(const Fence&) const = default;
 };

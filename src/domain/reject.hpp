@@ -35,10 +35,10 @@ inline constexpr std::size_t kRejectReasonCount = 18;
 
 constexpr std::string_view name_of(RejectReason reason) {
   constexpr std::array<std::string_view, kRejectReasonCount> names{
-      "tombstone",    "too_large",       "not_utf8",          "not_json",
-      "not_an_object", "missing_field",  "wrong_type",        "not_finite",
-      "high_below_low", "time_in_seconds", "time_before_2009", "time_in_future",
-      "time_malformed", "unknown_timeframe", "malformed_symbol", "no_route",
+      "tombstone",       "too_large",         "not_utf8",         "not_json",
+      "not_an_object",   "missing_field",     "wrong_type",       "not_finite",
+      "high_below_low",  "time_in_seconds",   "time_before_2009", "time_in_future",
+      "time_malformed",  "unknown_timeframe", "malformed_symbol", "no_route",
       "refused_by_sink", "malformed_replay"};
   return names[static_cast<std::size_t>(reason)];
 }

@@ -27,9 +27,7 @@ enum class Kind : std::uint8_t {
 std::string_view name_of(Kind kind);
 
 /// Signals, orders and executions travel in lanes of their own.
-constexpr bool is_priority(Kind kind) {
-  return kind != Kind::Candle && kind != Kind::DeadLetter;
-}
+constexpr bool is_priority(Kind kind) { return kind != Kind::Candle && kind != Kind::DeadLetter; }
 
 /// Where the messages of one topic go: a function of the topic's name alone.
 struct Route {

@@ -257,11 +257,11 @@ TEST_F(SettingsTest, PassesKafkaPropertiesOnFromFileAndEnvironment) {
                                         {"KAFKA_SASL_PASSWORD_FILE", file("secret", "hunter2\n")},
                                         {"KAFKA_SSL_CA_LOCATION", "/etc/ca.pem"}}));
   EXPECT_EQ(example_.kafka, (KafkaPassThrough{{"sasl.mechanisms", "SCRAM-SHA-256"},
-                                             {"sasl.password", "hunter2"},
-                                             {"sasl.username", "bot"},
-                                             {"security.protocol", "SASL_SSL"},
-                                             {"socket.keepalive.enable", "true"},
-                                             {"ssl.ca.location", "/etc/ca.pem"}}));
+                                              {"sasl.password", "hunter2"},
+                                              {"sasl.username", "bot"},
+                                              {"security.protocol", "SASL_SSL"},
+                                              {"socket.keepalive.enable", "true"},
+                                              {"ssl.ca.location", "/etc/ca.pem"}}));
 }
 
 TEST_F(SettingsTest, RefusesKafkaPropertiesThatLibrdkafkaDoesNotKnow) {

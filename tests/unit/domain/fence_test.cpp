@@ -79,17 +79,15 @@ TEST(Amnesia, TheFenceOutranksTheCommit) {
 TEST(Amnesia, AFenceAtEitherEndOfTheLogIsInside) {
   const LogRange log{.begin = Offset{10}, .end = Offset{90}, .committed = std::nullopt};
   for (const std::int64_t next : {10, 90}) {
-    EXPECT_EQ(
-        resume_from(fence_at(next), log, StartAt::Latest, GroupHistory::Started).resume_case,
-        ResumeCase::AtFence);
+    EXPECT_EQ(resume_from(fence_at(next), log, StartAt::Latest, GroupHistory::Started).resume_case,
+              ResumeCase::AtFence);
   }
 }
 
 TEST(Amnesia, AFenceOutsideTheLogResumesASecondBeforeItsLastMessage) {
   const LogRange log{.begin = Offset{10}, .end = Offset{90}, .committed = std::nullopt};
   for (const std::int64_t next : {9, 91}) {
-    const auto resume =
-        resume_from(fence_at(next), log, StartAt::Latest, GroupHistory::Started);
+    const auto resume = resume_from(fence_at(next), log, StartAt::Latest, GroupHistory::Started);
     EXPECT_EQ(resume.resume_case, ResumeCase::OutsideLog);
     EXPECT_EQ(std::get<ResumeByTime>(resume.where).time,
               EventTime{milliseconds{1'699'999'999'000}});

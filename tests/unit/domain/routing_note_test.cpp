@@ -88,8 +88,7 @@ TEST(RoutingNote, NamesTheDataTypesOfTheOriginal) {
   EXPECT_EQ(data_type_of(route_for("orders").value(), facts), "order");
   EXPECT_EQ(data_type_of(route_for("executions").value(), facts), "execution");
   facts.is_enriched = true;
-  EXPECT_EQ(data_type_of(route_for("market.data.x.1m").value(), facts),
-            "corrupted_enriched_data");
+  EXPECT_EQ(data_type_of(route_for("market.data.x.1m").value(), facts), "corrupted_enriched_data");
 }
 
 TEST(RoutingNote, WritesTimesBeforeTheEpochAndAtMidnight) {
