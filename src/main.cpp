@@ -26,6 +26,8 @@ constexpr std::array kCommands{
             signalbox::run_fences},
     Command{"dead-letters", "lists, shows or replays refused messages: dead-letters list|show|replay",
             signalbox::run_dead_letters},
+    Command{"compare", "tells where a shadow agrees with the original, where it differs, and why",
+            signalbox::run_compare},
     Command{"prune", "removes what is older than its retention from our own tables",
             signalbox::run_prune},
     Command{"docs", "prints a generated document: docs config|metrics|reasons", signalbox::run_docs},

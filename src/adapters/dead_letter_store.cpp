@@ -28,15 +28,9 @@ std::string select(std::string_view payload) {
   return sql + " FROM signalbox.dead_letters";
 }
 
-unsigned digit_of(char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0'); }
-
 std::optional<std::string> from_hex(const std::optional<std::string>& hex) {
   if (!hex) return std::nullopt;
-  std::string bytes(hex->size() / 2, '\0');
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<char>(digit_of((*hex)[2 * i]) << 4U | digit_of((*hex)[2 * i + 1]));
-  }
-  return bytes;
+  return bytes_from_hex(*hex);
 }
 
 template <typename Integer>

@@ -180,6 +180,10 @@ std::expected<void, std::string> RedisConnection::open() {
   return greet();
 }
 
+void RedisConnection::wait_up_to(std::chrono::milliseconds duration) {
+  deadline_ = std::chrono::steady_clock::now() + duration;
+}
+
 void RedisConnection::set_socket_options() {
   const int socket = handle_->socket();
   set_option(socket, IPPROTO_TCP, TCP_NODELAY, 1);

@@ -80,6 +80,9 @@ class RedisConnection {
   /// of one request. Refuses a Redis Cluster and a user without MULTI by name.
   std::expected<void, std::string> ready();
 
+  /// Starts a time-out of this length: for who waits longer for the next reply than for an answer.
+  void wait_up_to(std::chrono::milliseconds duration);
+
   /// Hands over what the socket takes now, without waiting; returns how many bytes that were.
   std::expected<std::size_t, std::string> send_some(std::string_view bytes);
 
