@@ -57,8 +57,8 @@ struct CandleRow {
 /// One candle in the two tables.
 struct CandlePair {
   CandleKey key;
-  std::optional<CandleRow> original;
-  std::optional<CandleRow> shadow;
+  std::optional<CandleRow> original{};
+  std::optional<CandleRow> shadow{};
 };
 
 /// All that was seen of both sides in one interval.
