@@ -1,5 +1,6 @@
 #include "adapters/canonical_json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -205,7 +206,8 @@ class Reader {
   std::optional<unsigned> four_digits() {
     const std::string_view digits = text_.substr(std::min(at_, text_.size()), 4);
     unsigned code = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), code, 16);
     if (error != std::errc{} || end != digits.data() + 4) return std::nullopt;
     at_ += 4;
     return code;

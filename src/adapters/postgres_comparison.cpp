@@ -47,8 +47,8 @@ std::string pairs_query() {
   std::string sql = "SELECT (extract(epoch FROM k.time) * 1000)::bigint, k.symbol, k.timeframe";
   sql.append(columns_of("m")).append(columns_of("s")).append(", s.is_closed");
   sql.append(" FROM unnest($1::timestamptz[], $2::text[], $3::text[]) k (time, symbol, timeframe)");
-  for (const auto& [table, alias] : {std::pair{"public.market_data", "m"},
-                                     std::pair{"signalbox.shadow_market_data", "s"}}) {
+  for (const auto& [table, alias] :
+       {std::pair{"public.market_data", "m"}, std::pair{"signalbox.shadow_market_data", "s"}}) {
     sql.append(" LEFT JOIN ").append(table).append(" ").append(alias).append(" ON ");
     sql.append(alias).append(".time = k.time AND ").append(alias).append(".symbol = k.symbol AND ");
     sql.append(alias).append(".timeframe = k.timeframe");
@@ -68,10 +68,10 @@ std::optional<CandleRow> row_of(std::span<const std::optional<std::string>> fiel
 CandlePair pair_of(const std::vector<std::optional<std::string>>& fields) {
   const std::span all{fields};
   constexpr std::size_t kSide = 1 + kColumns.size();
-  CandlePair pair{.key = {time_of(fields.at(0)), fields.at(1).value_or(""),
-                          fields.at(2).value_or("")},
-                  .original = row_of(all.subspan(3, kSide)),
-                  .shadow = row_of(all.subspan(3 + kSide, kSide))};
+  CandlePair pair{
+      .key = {time_of(fields.at(0)), fields.at(1).value_or(""), fields.at(2).value_or("")},
+      .original = row_of(all.subspan(3, kSide)),
+      .shadow = row_of(all.subspan(3 + kSide, kSide))};
   if (pair.shadow) pair.shadow->is_closed = fields.back() == "t";
   return pair;
 }
@@ -89,8 +89,8 @@ std::vector<CandleKey> PostgresComparison::shadow_candles(EventTime from, EventT
   sql.append(kTimeMs).append(", symbol, timeframe FROM signalbox.shadow_market_data WHERE ");
   sql.append("updated_at >= $1::timestamptz AND updated_at < $2::timestamptz ");
   sql.append("ORDER BY updated_at DESC LIMIT $3::integer");
-  const PostgresRows rows = connection_.execute(
-      sql, {time_text(from), time_text(until), std::to_string(limit)});
+  const PostgresRows rows =
+      connection_.execute(sql, {time_text(from), time_text(until), std::to_string(limit)});
   std::vector<CandleKey> keys;
   keys.reserve(rows.rows.size());
   for (const auto& row : rows.rows) {

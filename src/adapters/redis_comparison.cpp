@@ -18,9 +18,7 @@ using Type = RedisReply::Type;
 
 constexpr int kPageEntries = 1'000;
 
-EventTime local_now() {
-  return std::chrono::floor<milliseconds>(std::chrono::system_clock::now());
-}
+EventTime local_now() { return std::chrono::floor<milliseconds>(std::chrono::system_clock::now()); }
 
 /// Throws what went wrong as IoError.
 template <typename Value>
@@ -89,9 +87,8 @@ std::optional<EntryId> read_page(RedisConnection& connection, const std::string&
                                  std::vector<ChannelMessage>& messages) {
   const std::string channel = key.substr(shadow_stream_key("").size());
   RedisReplies& replies =
-      ask(connection, {"XRANGE", key, from.text(),
-                       std::to_string(until.time_since_epoch().count()), "COUNT",
-                       std::to_string(kPageEntries)});
+      ask(connection, {"XRANGE", key, from.text(), std::to_string(until.time_since_epoch().count()),
+                       "COUNT", std::to_string(kPageEntries)});
   const std::int64_t entries = take(replies).integer;
   EntryId last;
   for (std::int64_t i = 0; i < entries; ++i) {
@@ -152,8 +149,7 @@ std::vector<ShadowStream> read_shadow_streams(const RedisOptions& redis, EventTi
   std::size_t left = messages_max;
   for (const std::string& key : shadow_stream_keys(connection)) {
     ShadowStream stream{.messages = {}, .oldest = {}, .length = 0};
-    stream.length =
-        static_cast<std::uint64_t>(take(ask(connection, {"XLEN", key})).integer);
+    stream.length = static_cast<std::uint64_t>(take(ask(connection, {"XLEN", key})).integer);
     RedisReplies& replies = ask(connection, {"XRANGE", key, "-", "+", "COUNT", "1"});
     if (take(replies).integer == 1) {
       take(replies);

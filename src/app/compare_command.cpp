@@ -2,8 +2,11 @@
 // where they agree, where they differ and why. The judgement is domain/comparison.
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <map>
+#include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -214,8 +217,9 @@ int report(const OperatorConfig& config, const Comparison& comparison, const Hea
   }
   print_table(comparison);
   if (comparison.findings.empty() && comparison.agree[0] + comparison.agree[1] == 0) {
-    std::printf("\nnothing was compared: neither the original nor the shadow published or stored "
-                "anything in that time\n");
+    std::printf(
+        "\nnothing was compared: neither the original nor the shadow published or stored "
+        "anything in that time\n");
     return exit_status::kFailed;
   }
   const std::uint64_t unexplained = count_unexplained(comparison);
@@ -238,15 +242,14 @@ Interval by_postgres_clock(const OperatorConfig& config, const Interval& by_redi
 
 int compare_with_original(const Loaded<OperatorConfigOf<kCompareCommand>>& loaded) {
   const OperatorConfig& config = loaded.config;
-  std::printf("listening for %lld s to %s and %s, with %.1f s before and after …\n",
-              static_cast<long long>(
-                  std::chrono::ceil<std::chrono::seconds>(config.duration).count()),
-              std::string(kChannels[0]).c_str(), std::string(kChannels[1]).c_str(),
-              static_cast<double>(kMargin.count()) / 1e3);
+  std::printf(
+      "listening for %lld s to %s and %s, with %.1f s before and after …\n",
+      static_cast<long long>(std::chrono::ceil<std::chrono::seconds>(config.duration).count()),
+      std::string(kChannels[0]).c_str(), std::string(kChannels[1]).c_str(),
+      static_cast<double>(kMargin.count()) / 1e3);
   std::fflush(stdout);
-  const HeardMessages listened =
-      listen(redis_options(config.dispatcher, "signalbox-compare"), kChannels,
-             config.duration + 2 * kMargin, kMessagesMax);
+  const HeardMessages listened = listen(redis_options(config.dispatcher, "signalbox-compare"),
+                                        kChannels, config.duration + 2 * kMargin, kMessagesMax);
   const Interval by_redis{listened.began + kMargin,
                           std::max(listened.began + kMargin, listened.ended - kMargin)};
   if (listened.messages.size() == kMessagesMax) {

@@ -22,7 +22,7 @@ struct LanePlace {
 /// Every lane that this process runs.
 std::vector<LanePlace> lane_places(const DispatcherConfig& config);
 
-/// KAFKA_GROUP_ID, with `-shadow` behind it beside the original.
+/// KAFKA_GROUP_ID. A shadow differs in the lane's name: `<KAFKA_GROUP_ID>-shadow-redis`.
 std::string group_prefix(const DispatcherConfig& config);
 
 /// `<prefix>-<name>`: the consumer group, which names the fences too.

@@ -56,8 +56,8 @@ std::optional<CandlePlace> place_of(std::string_view topic, const JsonMembers& f
   }
   CandlePlace place{{{}, upper(rest.substr(0, dot)), std::string(timeframe)}, TimeForm::Stored};
   const std::string_view time = value_of(fields, "time");
-  std::optional<EventTime> open_time = stored_time(time.empty() ? value_of(fields, "start_time")
-                                                                : time);
+  std::optional<EventTime> open_time =
+      stored_time(time.empty() ? value_of(fields, "start_time") : time);
   if (time.empty() || !open_time) place.form = TimeForm::NotReadByOriginal;
   if (!open_time && time.ends_with(".0")) open_time = stored_time(time.substr(0, time.size() - 2));
   if (!open_time) return std::nullopt;

@@ -76,17 +76,18 @@ std::string_view name_of(Verdict verdict);
 
 /// Why the two sides differ: a closed list, each a line of docs/COMPATIBILITY.md but the last.
 enum class Cause : std::uint8_t {
-  SignalsDropped,    ///< the original drops `signals`, `analyzer.signals`, reads no `signals.filtered`
-  OriginalDedup,     ///< it takes two messages of one topic within a second for one
-  OriginalRepeated,  ///< it published a message twice
-  OwnChannel,        ///< 1h and 1d have a channel of their own here
-  UnknownTimeframe,  ///< a dead letter here
-  RejectedHere,      ///< a dead letter here, for another reason
-  TimeNotRead,       ///< `time` as a float, or only `start_time`: the original stores no row
-  OriginalNotStored, ///< it published the candle and has no row: its INSERT failed
-  BeforeInterval,    ///< the shadow caught up with a candle that nobody published meanwhile
-  OpenOverClosed,    ///< an open candle overwrote a closed one in the original's table
-  StreamTrimmed,     ///< the shadow's stream is too short for the interval
+  SignalsDropped,     ///< the original drops `signals`, `analyzer.signals`, reads no
+                      ///< `signals.filtered`
+  OriginalDedup,      ///< it takes two messages of one topic within a second for one
+  OriginalRepeated,   ///< it published a message twice
+  OwnChannel,         ///< 1h and 1d have a channel of their own here
+  UnknownTimeframe,   ///< a dead letter here
+  RejectedHere,       ///< a dead letter here, for another reason
+  TimeNotRead,        ///< `time` as a float, or only `start_time`: the original stores no row
+  OriginalNotStored,  ///< it published the candle and has no row: its INSERT failed
+  BeforeInterval,     ///< the shadow caught up with a candle that nobody published meanwhile
+  OpenOverClosed,     ///< an open candle overwrote a closed one in the original's table
+  StreamTrimmed,      ///< the shadow's stream is too short for the interval
   Unexplained,
 };
 

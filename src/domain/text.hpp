@@ -26,7 +26,9 @@ void append_integer(std::string& out, Integer value) {
 
 /// The bytes that an even number of lower-case hexadecimal digits stands for.
 inline std::string bytes_from_hex(std::string_view hex) {
-  const auto digit = [](char c) { return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0'); };
+  const auto digit = [](char c) {
+    return static_cast<unsigned>(c >= 'a' ? c - 'a' + 10 : c - '0');
+  };
   std::string bytes(hex.size() / 2, '\0');
   for (std::size_t i = 0; i < bytes.size(); ++i) {
     bytes[i] = static_cast<char>(digit(hex[2 * i]) << 4U | digit(hex[2 * i + 1]));

@@ -42,9 +42,9 @@ TEST(CanonicalJson, AValueThatIsAnObjectCanBeReadAgain) {
 }
 
 TEST(CanonicalJson, RefusesWhatIsNoObject) {
-  for (const char* text : {"", "[]", "1", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1} x",
-                           "{a:1}", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"open}",
-                           "{\"a\":[1,]}", "{\"a\":tru}"}) {
+  for (const char* text :
+       {"", "[]", "1", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{\"a\":1} x", "{a:1}",
+        "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"open}", "{\"a\":[1,]}", "{\"a\":tru}"}) {
     EXPECT_FALSE(canonical_members(text)) << text;
   }
 }

@@ -16,7 +16,9 @@ constexpr const char* kChannel = "roottrading:market:data:btcusdc:1m";
 const CandleKey kKey{kNoon, "BTCUSDC", "1m"};
 
 JsonMembers candle_fields(const char* close = "101.5") {
-  return {{"time", "1600000000000"}, {"close_time", "1600000059999"}, {"close", close},
+  return {{"time", "1600000000000"},
+          {"close_time", "1600000059999"},
+          {"close", close},
           {"is_closed", "true"}};
 }
 
@@ -124,9 +126,11 @@ TEST(Comparison, CandlesWithoutCloseTimeRepeatWhereTheirCloseIsEqual) {
   Published second = with(first, "time", "1600000060000");
   Published other = with(with(first, "time", "1600000120000"), "close", "7.0");
   const Comparison result =
-      compare({.original = {first}, .shadow = {first, second, other}, .candles = {
-        {.key = {kNoon + milliseconds{60'000}, "BTCUSDC", "1m"}, .original = {},
-         .shadow = row("101.5", true)}}});
+      compare({.original = {first},
+               .shadow = {first, second, other},
+               .candles = {{.key = {kNoon + milliseconds{60'000}, "BTCUSDC", "1m"},
+                            .original = {},
+                            .shadow = row("101.5", true)}}});
   EXPECT_THAT(result.findings, ElementsAre(Is(Verdict::OnlyShadow, Cause::OriginalDedup),
                                            Is(Verdict::OnlyShadow, Cause::Unexplained),
                                            Is(Verdict::OnlyShadow, Cause::OriginalDedup)));
@@ -192,16 +196,18 @@ Finding only_finding(const Observation& seen) {
 
 TEST(Comparison, EqualRowsAgreeAndMissingOnesAreNoCandle) {
   const Comparison result = compare(
-      {.original = {}, .shadow = {},
+      {.original = {},
+       .shadow = {},
        .candles = {{.key = kKey, .original = row("1"), .shadow = row("1", true)}, {.key = kKey}}});
   EXPECT_EQ(candles(result), 1);
   EXPECT_THAT(result.findings, IsEmpty());
 }
 
 TEST(Comparison, ADifferentRowIsShownColumnByColumn) {
-  const Finding finding = only_finding(
-      {.original = {candle()}, .shadow = {candle()},
-       .candles = {{.key = kKey, .original = row("1"), .shadow = row("2", true)}}});
+  const Finding finding =
+      only_finding({.original = {candle()},
+                    .shadow = {candle()},
+                    .candles = {{.key = kKey, .original = row("1"), .shadow = row("2", true)}}});
   EXPECT_THAT(finding, Is(Verdict::Differ, Cause::Unexplained));
   EXPECT_EQ(finding.what, "close 1 | 2");
   EXPECT_EQ(finding.where, "BTCUSDC 1m time 1600000000000");
@@ -210,9 +216,8 @@ TEST(Comparison, ADifferentRowIsShownColumnByColumn) {
 TEST(Comparison, AnOpenCandleOverAClosedOneIsExplainedOnlyWhereOneWasSeen) {
   const Published open = with(candle(), "is_closed", "false");
   const CandlePair pair{.key = kKey, .original = row("1"), .shadow = row("2", true)};
-  EXPECT_THAT(
-      only_finding({.original = {open}, .shadow = {open}, .candles = {pair}}),
-      Is(Verdict::Differ, Cause::OpenOverClosed));
+  EXPECT_THAT(only_finding({.original = {open}, .shadow = {open}, .candles = {pair}}),
+              Is(Verdict::Differ, Cause::OpenOverClosed));
   EXPECT_THAT(only_finding({.original = {candle()}, .shadow = {candle()}, .candles = {pair}}),
               Is(Verdict::Differ, Cause::Unexplained));
 }
@@ -229,18 +234,19 @@ TEST(Comparison, TimesThatTheOriginalDoesNotStoreAreExplained) {
 
 TEST(Comparison, APublishedCandleWithoutARowIsAnInsertThatFailed) {
   const CandlePair missing{.key = kKey, .original = {}, .shadow = row("2", true)};
-  const CandlePair agreeing{.key = {kNoon, "ETHUSDC", "1m"}, .original = row("1"),
-                            .shadow = row("1", true)};
-  EXPECT_THAT(only_finding({.original = {candle()}, .shadow = {candle()},
-                            .candles = {missing, agreeing}}),
-              Is(Verdict::OnlyShadow, Cause::OriginalNotStored));
+  const CandlePair agreeing{
+      .key = {kNoon, "ETHUSDC", "1m"}, .original = row("1"), .shadow = row("1", true)};
+  EXPECT_THAT(
+      only_finding({.original = {candle()}, .shadow = {candle()}, .candles = {missing, agreeing}}),
+      Is(Verdict::OnlyShadow, Cause::OriginalNotStored));
   // Where no row is there at all, we are likely to look into another table.
   EXPECT_THAT(only_finding({.original = {candle()}, .shadow = {candle()}, .candles = {missing}}),
               Is(Verdict::OnlyShadow, Cause::Unexplained));
 }
 
 TEST(Comparison, ACandleThatNobodyPublishedMeanwhileIsFromBefore) {
-  EXPECT_THAT(only_finding({.original = {}, .shadow = {},
+  EXPECT_THAT(only_finding({.original = {},
+                            .shadow = {},
                             .candles = {{.key = kKey, .original = {}, .shadow = row("2", true)}}}),
               Is(Verdict::OnlyShadow, Cause::BeforeInterval));
 }
@@ -248,8 +254,8 @@ TEST(Comparison, ACandleThatNobodyPublishedMeanwhileIsFromBefore) {
 TEST(Comparison, ARowThatWeRefusedIsExplainedByItsLetter) {
   const RefusedMessage letter{"shadow-postgres", kTopic, "missing_field", candle_fields()};
   const CandlePair pair{.key = kKey, .original = row("1"), .shadow = {}};
-  const Finding finding = only_finding({.original = {candle()}, .shadow = {candle()},
-                                        .refused = {letter}, .candles = {pair}});
+  const Finding finding = only_finding(
+      {.original = {candle()}, .shadow = {candle()}, .refused = {letter}, .candles = {pair}});
   EXPECT_THAT(finding, Is(Verdict::OnlyOriginal, Cause::RejectedHere));
   EXPECT_EQ(finding.what, "missing_field");
   EXPECT_THAT(only_finding({.original = {candle()}, .shadow = {candle()}, .candles = {pair}}),
