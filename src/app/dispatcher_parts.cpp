@@ -59,7 +59,8 @@ SourceReport report_of(const KafkaSource& source) {
                       .handover_messages = status.handover_messages,
                       .handover_bytes = status.handover_bytes,
                       .is_paused = status.paused,
-                      .rebalances = status.rebalances};
+                      .rebalances = status.rebalances,
+                      .topics = {}};
   const auto age = std::chrono::steady_clock::now() - status.since;
   report.since =
       std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now() - age);
