@@ -13,7 +13,8 @@ namespace {
 using signalbox::Command;
 
 constexpr std::array kCommands{
-    Command{"dispatcher", "Kafka to Redis channels and PostgreSQL tables, nothing lost, nothing twice",
+    Command{"dispatcher",
+            "Kafka to Redis channels and PostgreSQL tables, nothing lost, nothing twice",
             signalbox::run_dispatcher},
     Command{"up", "everything in this process on embedded parts, fed with recorded candles",
             signalbox::run_up},
@@ -24,13 +25,15 @@ constexpr std::array kCommands{
             signalbox::run_probe},
     Command{"fences", "lists or moves the places where the lanes are: fences list|set",
             signalbox::run_fences},
-    Command{"dead-letters", "lists, shows or replays refused messages: dead-letters list|show|replay",
+    Command{"dead-letters",
+            "lists, shows or replays refused messages: dead-letters list|show|replay",
             signalbox::run_dead_letters},
     Command{"compare", "tells where a shadow agrees with the original, where it differs, and why",
             signalbox::run_compare},
     Command{"prune", "removes what is older than its retention from our own tables",
             signalbox::run_prune},
-    Command{"docs", "prints a generated document: docs config|metrics|reasons", signalbox::run_docs},
+    Command{"docs", "prints a generated document: docs config|metrics|reasons",
+            signalbox::run_docs},
 };
 
 int print_usage(std::FILE* to) {

@@ -73,19 +73,19 @@ WriteOutcome move_fence(const OperatorConfig& config, const LanePlace& place,
 }
 
 int set(const OperatorConfig& config) {
-  if (config.lane.empty() || config.topic.empty() || config.partition < 0 || config.offset < 0) {
+  if (config.lane.empty() || config.topic.empty() || !config.partition || !config.offset) {
     return refuse("--lane, --topic, --partition and --offset say which fence goes where");
   }
   const std::vector<LanePlace> lanes = lanes_of(config);
   if (lanes.empty()) return refuse("there is no lane of that name (fences list shows them)");
-  const TopicPartition partition{config.topic, config.partition};
+  const TopicPartition partition{config.topic, *config.partition};
   std::optional<Fence> found;
   for (const auto& [at, fence] : fences_of(config, lanes.front())) {
     if (at == partition) found = fence;
   }
   if (!found) return refuse("the lane has no fence for that partition");
   Fence target = *found;
-  target.next = Offset{config.offset};
+  target.next = Offset{*config.offset};
   target.part = 0;
   target.last_timestamp = {};
   target.gap = 0;

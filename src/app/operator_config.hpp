@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,8 +19,8 @@ struct OperatorConfig {
   std::string lane;    ///< --lane; empty: every lane
   std::string topic;   ///< --topic; empty: every topic
   std::string reason;  ///< --reason; empty: every reason
-  std::int32_t partition = -1;
-  std::int64_t offset = -1;
+  std::optional<std::int32_t> partition;
+  std::optional<std::int64_t> offset;
   std::size_t limit = 50;
   std::chrono::milliseconds duration{10'000};
   Consent consent = Consent::DryRun;
@@ -30,6 +31,7 @@ struct OperatorCommand {
   std::string_view name;
   std::string_view summary;
   std::string_view usage;  ///< empty: takes no words
+  std::string_view flags;  ///< of OperatorConfig, separated by blanks: "lane topic"
 };
 
 /// The command whose description a configuration of type `OperatorConfigOf<command>` has.
@@ -44,16 +46,19 @@ Settings describe(OperatorConfigOf<command>& config) {
 }
 
 inline constexpr OperatorCommand kCheckCommand{
-    "check", "Says what is wrong with the configuration and with each dependency.", ""};
-inline constexpr OperatorCommand kMigrateCommand{"migrate", "Creates or upgrades the tables.", ""};
+    "check", "Says what is wrong with the configuration and with each dependency.", "", ""};
+inline constexpr OperatorCommand kMigrateCommand{"migrate", "Creates or upgrades the tables.", "",
+                                                 ""};
 inline constexpr OperatorCommand kPruneCommand{
-    "prune", "Removes what is older than its retention from our own tables.", ""};
-inline constexpr OperatorCommand kFencesCommand{
-    "fences", "Shows or moves the places where the lanes are.", "list | set"};
+    "prune", "Removes what is older than its retention from our own tables.", "", ""};
+inline constexpr OperatorCommand kFencesCommand{"fences",
+                                                "Shows or moves the places where the lanes are.",
+                                                "list | set", "lane topic partition offset yes"};
 inline constexpr OperatorCommand kDeadLettersCommand{
     "dead-letters", "Shows refused messages and sends them again to the lane that refused.",
-    "list | show KEY | replay KEY…"};
+    "list | show KEY | replay KEY…", "lane topic reason limit"};
 inline constexpr OperatorCommand kCompareCommand{
-    "compare", "Tells where a shadow agrees with the original, where it differs, and why.", ""};
+    "compare", "Tells where a shadow agrees with the original, where it differs, and why.", "",
+    "topic seconds limit"};
 
 }  // namespace signalbox

@@ -43,19 +43,19 @@ struct DeadLetterFields {
   Offset offset;
   std::optional<EventTime> message_time;  ///< of the refused message
   std::optional<EventTime> rejected_at;
-  std::optional<std::string> key;  ///< of the refused message; absent when it had none
+  std::optional<std::string> key;          ///< of the refused message; absent when it had none
   std::optional<std::int64_t> whole_size;  ///< bytes, where only the payload's head was kept
   std::optional<std::string> sha256;       ///< of the whole payload, likewise
 };
 
 /// What is read from one payload, once, at the border.
 struct Facts {
-  std::size_t splice_at = 0;    ///< index of the brace that closes the object
-  bool has_members = false;     ///< the object is not `{}`: a comma comes before what is added
+  std::size_t splice_at = 0;  ///< index of the brace that closes the object
+  bool has_members = false;   ///< the object is not `{}`: a comma comes before what is added
   bool has_symbol = false;
   bool has_timeframe = false;
-  bool is_closed = false;       ///< a candle that says so
-  bool is_enriched = false;     ///< carries indicator fields (rsi_14, ema_12, macd_line, bb_upper)
+  bool is_closed = false;    ///< a candle that says so
+  bool is_enriched = false;  ///< carries indicator fields (rsi_14, ema_12, macd_line, bb_upper)
   std::variant<std::monostate, CandleFields, RecordFields, DeadLetterFields> record;
 };
 
@@ -65,7 +65,7 @@ struct Routed {
   const Route* route;
   const TopicPartition* source;  ///< where it was first seen (a replay keeps its first place)
   Offset source_offset;
-  std::uint64_t seq = 0;         ///< count of the partition it is read from, kept in its fence
+  std::uint64_t seq = 0;  ///< count of the partition it is read from, kept in its fence
   std::int64_t epoch = 0;
   bool is_replay = false;
   Facts facts;
