@@ -24,7 +24,7 @@ struct SourceReport {
   bool is_paused = false;
   std::uint64_t rebalances = 0;
   std::int64_t lag = 0;  ///< messages between the group's place and the log's end
-  std::vector<std::string> topics;
+  std::vector<std::string> topics{};
 };
 
 /// The adapters of one lane, made by the app that knows the technologies.
