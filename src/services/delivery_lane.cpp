@@ -91,7 +91,7 @@ Step DeliveryLane::guarded_step() {
   if (!log_at_start_) log_at_start_ = log().ranges(log().all_partitions());
   if (in_hand_ && in_hand_->is_doubtful) return settle_doubt();
   if (must_recheck_ || is_recheck_due()) recheck();
-  if (acknowledge_.exchange(false)) clear_gaps();
+  if (acknowledge_) clear_gaps();
   if (in_hand_) return deliver();
   if (!waiting_.empty()) place_waiting();
   take(log().poll(options_.poll, options_.poll_wait));
@@ -119,7 +119,8 @@ void DeliveryLane::take(Polled polled) {
   }
   if (polled.batch.empty()) return;
   const std::uint64_t messages = count_messages(polled.batch);
-  in_hand_.emplace(InHand{.batch = std::move(polled.batch), .messages = messages});
+  in_hand_.emplace(
+      InHand{.batch = std::move(polled.batch), .messages = messages, .taken_at = io_.clock.now()});
   status_.counters.received += messages;
   status_.counters.in_flight = messages;
 }
@@ -169,7 +170,7 @@ Step DeliveryLane::deliver() {
                                                   .owned = owned_,
                                                   .refused_rows = in_hand_->refused_rows,
                                                   .reader = io_.reader,
-                                                  .now = io_.clock.now()});
+                                                  .now = in_hand_->taken_at});
   }
   const LanePlan& plan = *in_hand_->plan;
   if (plan.moves.empty()) return finish(Committed{});

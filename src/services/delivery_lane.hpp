@@ -27,7 +27,7 @@ namespace signalbox {
 
 struct LaneOptions {
   std::string name;   ///< redis, redis-priority, postgres, postgres-priority: on dead letters
-  std::string label;  ///< in status and log; tells loops of one name apart; empty: the name
+  std::string label{};  ///< in status and log; tells loops of one name apart; empty: the name
   StartAt first_start = StartAt::Earliest;
   PollLimits poll{};
   std::chrono::milliseconds poll_wait{100};
@@ -100,6 +100,9 @@ class DeliveryLane {
   struct InHand {
     MessageBatch batch;
     std::uint64_t messages = 0;
+    /// What is judged by the time is judged by this one, however often the batch is planned: a
+    /// message must not become a letter first and then be delivered.
+    ReceivedAt taken_at{};
     RefusedRows refused_rows{};
     std::optional<LanePlan> plan{};
     bool is_verified = false;  ///< fences were compared with the messages before them

@@ -172,6 +172,7 @@ void DeliveryLane::clear_gaps() {
     must_recheck_ = true;
     return;
   }
+  acknowledge_ = false;  // only now: whatever failed before is done with the next step
   for (const FenceMove& move : moves) owned_.at(move.partition).fence = move.next;
   if (in_hand_) in_hand_->plan.reset();
 }

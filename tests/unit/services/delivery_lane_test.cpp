@@ -3,179 +3,344 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <utility>
-
 #include "base/log.hpp"
+#include "unit/services/lane_fixture.hpp"
 
 namespace signalbox {
 namespace {
 
+using namespace std::chrono_literals;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-const TopicPartition kPartition{"market.data.btcusdc.1m", 0};
-
-/// One partition that is assigned at once and brings one message at each poll while there are any.
-class OnePartition final : public MessageSource {
- public:
-  std::int64_t end = 0;
-
-  Polled poll(const PollLimits&, std::chrono::milliseconds) override {
-    Polled polled;
-    if (!std::exchange(is_assigned_, true)) polled.assigned.push_back(kPartition);
-    if (!fetch_ || next_ >= end) return polled;
-    std::vector<Run> runs{{kPartition,
-                           *fetch_,
-                           {{.offset = Offset{next_++},
-                             .timestamp = EventTime{std::chrono::seconds{1}},
-                             .key = {},
-                             .payload = "{}"}}}};
-    polled.batch = MessageBatch(std::move(runs), nullptr);
-    return polled;
+std::vector<std::string> lines_with(const LogCapture& log, const std::string& event) {
+  std::vector<std::string> found;
+  for (const std::string& line : log.lines()) {
+    if (line.find("\"event\":\"" + event + "\"") != std::string::npos) found.push_back(line);
   }
-
-  std::optional<FetchId> begin(const TopicPartition&, Offset offset) override {
-    next_ = offset.value;
-    fetch_ = FetchId{fetch_ ? fetch_->value + 1 : 1};
-    return fetch_;
-  }
-
-  bool owns(const TopicPartition&) const override { return true; }
-
-  std::map<TopicPartition, LogRange> ranges(std::span<const TopicPartition>) override {
-    return {{kPartition, {.begin = Offset{0}, .end = Offset{end}, .committed = committed_}}};
-  }
-
-  Offset offset_at(const TopicPartition&, EventTime) override { return Offset{0}; }
-  std::vector<TopicPartition> all_partitions() override { return {kPartition}; }
-  void commit(const TopicPartition&, Offset next) override { committed_ = next; }
-  std::string lineage() override { return "a"; }
-
- private:
-  bool is_assigned_ = false;
-  std::int64_t next_ = 0;
-  std::optional<FetchId> fetch_;
-  std::optional<Offset> committed_;
-};
-
-/// Holds fences; refuses to write, for a reason, as long as a test says so.
-class UnwillingSink final : public Sink {
- public:
-  std::string unwilling;  ///< why; empty: it takes writes
-
-  FenceMap read_fences(std::span<const TopicPartition> partitions) override {
-    FenceMap found;
-    for (const TopicPartition& partition : partitions) {
-      if (fences_.contains(partition)) found.emplace(partition, fences_.at(partition));
-    }
-    return found;
-  }
-
-  WriteOutcome write(const WriteBatch& batch) override {
-    if (!unwilling.empty()) return Unavailable{unwilling};
-    for (const FenceMove& move : batch.moves) fences_.insert_or_assign(move.partition, move.next);
-    return Committed{.publishes = batch.messages.size()};
-  }
-
-  void ping() override {}
-  std::vector<SinkWarning> inspect() override { return {}; }
-
- private:
-  FenceMap fences_;
-};
-
-class NoLetters final : public DeadLetters {
- public:
-  void put(std::span<const DeadLetter>) override {}
-};
-
-class EverythingPasses final : public PayloadReader {
- public:
-  std::expected<Facts, Reject> read(const Route&, const Message&, ReceivedAt) override {
-    return Facts{};
-  }
-};
-
-/// Goes on by a second with each look, so that whatever is done now and then is done.
-class QuickClock final : public Clock {
- public:
-  ReceivedAt now() const override { return ReceivedAt{time_.time_since_epoch()}; }
-  std::chrono::steady_clock::time_point steady_now() const override {
-    time_ += std::chrono::seconds{1};
-    return std::chrono::steady_clock::time_point{time_.time_since_epoch()};
-  }
-  void wait(std::chrono::milliseconds, std::stop_token) override {}
-
- private:
-  mutable ReceivedAt time_{std::chrono::years{50}};
-};
-
-class DeliveryLaneTest : public testing::Test {
- protected:
-  void steps(int count) {
-    for (int i = 0; i < count; ++i) lane_.step();
-  }
-
-  std::vector<std::string> lines_with(const std::string& event) const {
-    std::vector<std::string> found;
-    for (const std::string& line : log_.lines()) {
-      if (line.find("\"event\":\"" + event + "\"") != std::string::npos) found.push_back(line);
-    }
-    return found;
-  }
-
-  LogCapture log_;
-  OnePartition source_;
-  UnwillingSink sink_;
-  NoLetters letters_;
-  EverythingPasses reader_;
-  QuickClock clock_;
-  LatencySummary delays_;
-  DeliveryLane lane_{{source_, sink_, letters_, reader_, clock_, delays_},
-                     {.name = "redis", .label = "redis"}};
-};
-
-TEST_F(DeliveryLaneTest, ASinkThatAnswersButTakesNoWritesIsSaidToBeDownOnce) {
-  source_.end = 1;
-  steps(5);
-  ASSERT_EQ(lane_.status().counters.delivered, 1U);
-  sink_.unwilling = "OOM";
-  source_.end = 2;
-  steps(50);
-  EXPECT_FALSE(lane_.status().sink.is_up);
-  EXPECT_THAT(lines_with("sink_down"), SizeIs(1));
-  EXPECT_THAT(lines_with("sink_up"), SizeIs(1));  // that of the start
-
-  sink_.unwilling.clear();
-  steps(5);
-  EXPECT_TRUE(lane_.status().sink.is_up);
-  EXPECT_EQ(lane_.status().counters.delivered, 2U);
-  EXPECT_THAT(lines_with("sink_up"), SizeIs(2));
+  return found;
 }
 
-TEST_F(DeliveryLaneTest, ASinkThatTakesNoFirstFenceIsSaidToBeDownOnce) {
-  sink_.unwilling = "READONLY";
-  source_.end = 1;
-  steps(50);
-  EXPECT_FALSE(lane_.status().sink.is_up);
-  EXPECT_THAT(lines_with("sink_down"), SizeIs(1));
-  sink_.unwilling.clear();
-  steps(5);
-  EXPECT_TRUE(lane_.status().sink.is_up);
-  EXPECT_EQ(lane_.status().counters.delivered, 1U);
+TEST(DeliveryLane, DeliversInOrderNumbersAndThenCommits) {
+  LaneUnderTest t;
+  t.log.produce(kSignals, "a");
+  t.log.produce(kSignals, "b");
+  t.log.assign(kSignals);
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "b"));
+  EXPECT_THAT(t.sink.seqs, ElementsAre(1u, 2u));
+  EXPECT_EQ(t.fence(kSignals).next, Offset{2});
+  EXPECT_EQ(t.log.committed(kSignals), Offset{2});
+  EXPECT_EQ(t.counters().delivered, 2u);
 }
 
-TEST_F(DeliveryLaneTest, AnotherReasonForTheSameOutageIsNews) {
-  source_.end = 1;
-  sink_.unwilling = "LOADING";
-  steps(20);
-  sink_.unwilling = "OOM";
-  steps(20);
-  EXPECT_THAT(lines_with("sink_down"), SizeIs(1));
-  ASSERT_THAT(lines_with("sink_still_down"), SizeIs(1));
-  EXPECT_THAT(lines_with("sink_still_down")[0], HasSubstr("OOM"));
+TEST(DeliveryLane, KeepsTheBatchUntilTheSinkHasIt) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next = {Next::Unavailable, Next::Unavailable};
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  EXPECT_EQ(t.counters().in_flight, 1u);
+  EXPECT_EQ(t.log.committed(kSignals), Offset{0});
+  EXPECT_FALSE(t.lane().status().sink.is_up);
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+  EXPECT_TRUE(t.lane().status().sink.is_up);
+  EXPECT_EQ(t.lane().status().sink.last_error, "planned");
+}
+
+TEST(DeliveryLane, AWriteWithoutReplyThatLandedIsNotWrittenAgain) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next = {Next::LostAfter};
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+  EXPECT_EQ(t.counters().delivered, 1u);
+  EXPECT_EQ(t.counters().skipped, 0u);
+}
+
+TEST(DeliveryLane, AWriteWithoutReplyThatNeverLandedIsWrittenAgain) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next = {Next::LostBefore};
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+  EXPECT_EQ(t.counters().delivered, 1u);
+}
+
+TEST(DeliveryLane, AfterALostReplyReadsTheFencesBeforeAnythingElse) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next = {Next::LostBefore};
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  const int reads_before = t.sink.reads;
+  t.lane().step();
+  EXPECT_EQ(t.sink.reads, reads_before + 1);
+  EXPECT_THAT(t.delivered(), IsEmpty());
+}
+
+/// A zombie's late write makes the owner's write fail too: the owner goes on from there.
+TEST(DeliveryLane, ARefusedOwnerDoesNotResign) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.log.produce(kSignals, "b");
+  Fence late = t.fence(kSignals);
+  late.next = Offset{1};
+  late.seq = 1;
+  late.last_timestamp = EventTime{1'699'000'001s};
+  t.sink.contents.fences[kSignals] = late;
+  t.sink.contents.payloads = {"a"};
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "b"));
+  EXPECT_EQ(t.counters().skipped, 1u);
+  EXPECT_EQ(t.counters().delivered, 1u);
+  EXPECT_TRUE(t.counters().balanced());
+}
+
+TEST(DeliveryLane, ARefusedLaneDropsAPartitionThatAnotherHasNow) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.log.assign(kOrders);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.log.produce(kOrders, "o");
+  t.sink.next = {Next::Unavailable};
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  t.log.lose(kSignals);
+  t.sink.contents.fences[kSignals].next = Offset{1};
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("o"));
+  EXPECT_EQ(t.counters().skipped, 1u);
+  EXPECT_EQ(t.lane().status().partitions, 1u);
+}
+
+TEST(DeliveryLane, ARowThatTheSinkCanNeverTakeBecomesALetterAndItsNeighboursPass) {
+  LaneUnderTest t;
+  t.sink.refused_payloads = {"b"};
+  t.log.assign(kSignals);
+  for (const char* payload : {"a", "b", "c"}) t.log.produce(kSignals, payload);
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "c"));
+  EXPECT_THAT(t.sink.seqs, ElementsAre(1u, 2u));
+  EXPECT_THAT(t.letters.keys, ElementsAre("redis|signals|0|1"));
+  EXPECT_THAT(t.letters.reasons, ElementsAre(RejectReason::RefusedBySink));
+  EXPECT_EQ(t.counters().rejected, 1u);
+  EXPECT_TRUE(t.counters().balanced());
+}
+
+TEST(DeliveryLane, TheFenceWaitsForTheLetter) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "poison");
+  t.outside.fail_nth(2);  // the poll, then the letter
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  EXPECT_EQ(t.fence(kSignals).next, Offset{0});
+  EXPECT_FALSE(t.lane().status().log.is_up);
+  t.run();
+  EXPECT_THAT(t.letters.keys, ElementsAre("redis|signals|0|0"));
+  EXPECT_EQ(t.fence(kSignals).next, Offset{1});
+  EXPECT_EQ(t.counters().rejected_by_reason[static_cast<std::size_t>(RejectReason::NotJson)], 1u);
+}
+
+/// A batch that is planned twice must judge its messages by one time: else a message becomes a
+/// letter with the first plan and is delivered with the second.
+TEST(DeliveryLane, JudgedAnewAfterAnOutageBug) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "tomorrow");
+  t.sink.next = {Next::LostBefore};
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  t.clock.advance(25h);
+  t.run();
+  EXPECT_THAT(t.letters.keys, testing::Contains("redis|signals|0|0"));
+  EXPECT_THAT(t.delivered(), IsEmpty());
+}
+
+TEST(DeliveryLane, ATopicThatNobodyCanRouteCostsLettersOnly) {
+  LaneUnderTest t;
+  const TopicPartition odd{"market.data.btcusdc.7m", 0};
+  t.log.produce(odd, "a");
+  t.log.assign(odd);
+  t.run();
+  EXPECT_THAT(t.delivered(), IsEmpty());
+  EXPECT_THAT(t.letters.reasons, ElementsAre(RejectReason::UnknownTimeframe));
+}
+
+TEST(DeliveryLane, AReplayIsRoutedAsWhatItFirstWas) {
+  LaneUnderTest t;
+  const TopicPartition replays{replay_topic("redis"), 0};
+  const DeadLetter letter{.lane = "redis",
+                          .source = {"orders", 3},
+                          .offset = Offset{77},
+                          .timestamp = {},
+                          .rejected_at = {},
+                          .reject = {RejectReason::NotJson, ""},
+                          .key = {},
+                          .payload = "mended"};
+  t.log.produce(replays, "mended", dead_letter_headers(letter));
+  t.log.produce(replays, "without headers");
+  t.log.assign(replays);
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("mended"));
+  EXPECT_THAT(t.sink.sources, ElementsAre(TopicPartition{"orders", 3}));
+  EXPECT_THAT(t.letters.reasons, ElementsAre(RejectReason::MalformedReplay));
+}
+
+TEST(DeliveryLane, AfterAStopTheBatchInHandIsFinishedAndNothingMoreIsTaken) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next = {Next::Unavailable};
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  t.log.produce(kSignals, "b");
+  std::stop_source stop;
+  stop.request_stop();
+  t.lane().run(stop.get_token());
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+}
+
+TEST(DeliveryLane, ADrainEndsThoughTheSinkStaysAway) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next.assign(1'000, Next::Unavailable);
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  const auto before = t.clock.steady_now();
+  std::stop_source stop;
+  stop.request_stop();
+  t.lane().run(stop.get_token());
+  EXPECT_LT(t.clock.steady_now() - before, 10s);
+  EXPECT_EQ(t.fence(kSignals).next, Offset{0});
+}
+
+TEST(DeliveryLane, AsksAnIdleSinkWhetherItIsThere) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run(30);
+  EXPECT_GE(t.sink.pings, 1);
+  t.sink.warnings = {{"EVICTION", "set maxmemory-policy"}};
+  t.clock.advance(15s);
+  t.run(30);
+  EXPECT_EQ(t.lane().status().warnings, t.sink.warnings);
+}
+
+TEST(DeliveryLane, ASinkThatAnswersButTakesNoWritesIsSaidToBeDownOnce) {
+  const LogCapture log;
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.log.produce(kSignals, "a");
+  t.run();
+  t.sink.unwilling = "OOM";
+  t.log.produce(kSignals, "b");
+  t.run(50);
+  EXPECT_FALSE(t.lane().status().sink.is_up);
+  EXPECT_THAT(lines_with(log, "sink_down"), SizeIs(1));
+  EXPECT_THAT(lines_with(log, "sink_up"), SizeIs(1));  // that of the start
+  t.sink.unwilling.clear();
+  t.run(5);
+  EXPECT_TRUE(t.lane().status().sink.is_up);
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "b"));
+  EXPECT_THAT(lines_with(log, "sink_up"), SizeIs(2));
+}
+
+TEST(DeliveryLane, ASinkThatTakesNoFirstFenceIsSaidToBeDownOnce) {
+  const LogCapture log;
+  LaneUnderTest t;
+  t.sink.unwilling = "READONLY";
+  t.log.produce(kSignals, "a");
+  t.log.assign(kSignals);
+  t.run(50);
+  EXPECT_FALSE(t.lane().status().sink.is_up);
+  EXPECT_THAT(lines_with(log, "sink_down"), SizeIs(1));
+  t.sink.unwilling.clear();
+  t.run(5);
+  EXPECT_TRUE(t.lane().status().sink.is_up);
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+}
+
+TEST(DeliveryLane, AnotherReasonForTheSameOutageIsNews) {
+  const LogCapture log;
+  LaneUnderTest t;
+  t.log.produce(kSignals, "a");
+  t.log.assign(kSignals);
+  t.sink.unwilling = "LOADING";
+  t.run(20);
+  t.sink.unwilling = "OOM";
+  t.run(20);
+  EXPECT_THAT(lines_with(log, "sink_down"), SizeIs(1));
+  ASSERT_THAT(lines_with(log, "sink_still_down"), SizeIs(1));
+  EXPECT_THAT(lines_with(log, "sink_still_down")[0], HasSubstr("OOM"));
+}
+
+/// Rule of this project: the n-th I/O fails, for n = 1, 2, 3 … until a run is clean.
+class DeliveryLaneAnomaly : public testing::TestWithParam<Next> {};
+
+TEST_P(DeliveryLaneAnomaly, EachMessageIsDeliveredOnceWhicheverCallFails) {
+  for (int n = 1;; ++n) {
+    LaneUnderTest t;
+    t.sink.how_it_fails = GetParam();
+    t.sink.refused_payloads = {"refused"};
+    t.log.produce(kSignals, "a");
+    t.log.produce(kSignals, "poison");
+    t.log.produce(kOrders, "o");
+    t.log.assign(kSignals);
+    t.log.assign(kOrders);
+    t.outside.fail_nth(n);
+    t.run(4);
+    t.log.produce(kSignals, "refused");
+    t.log.produce(kSignals, "b");
+    t.run(20);
+    EXPECT_THAT(t.delivered(), testing::UnorderedElementsAre("a", "o", "b")) << "call " << n;
+    EXPECT_THAT(std::set(t.letters.keys.begin(), t.letters.keys.end()),
+                ElementsAre("redis|signals|0|1", "redis|signals|0|2"))
+        << "call " << n;
+    EXPECT_TRUE(t.counters().balanced()) << "call " << n;
+    EXPECT_EQ(t.log.committed(kSignals), Offset{4}) << "call " << n;
+    if (!t.outside.has_failed()) {
+      EXPECT_GT(n, 10);  // else nothing was tested
+      return;
+    }
+  }
+}
+
+std::string name_of(const testing::TestParamInfo<Next>& how) {
+  constexpr std::array<const char*, 3> names{"LostBefore", "LostAfter", "Unavailable"};
+  return names[static_cast<std::size_t>(how.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(HowAWriteFails, DeliveryLaneAnomaly,
+                         testing::Values(Next::Unavailable, Next::LostBefore, Next::LostAfter),
+                         name_of);
+
+/// A new process takes over after each call of its predecessor.
+TEST(DeliveryLane, EachMessageIsDeliveredOnceWhereverAProcessDies) {
+  for (int steps = 1; steps <= 12; ++steps) {
+    LaneUnderTest t;
+    for (const char* payload : {"a", "poison", "b"}) t.log.produce(kSignals, payload);
+    t.log.assign(kSignals);
+    t.sink.next = {Next::LostAfter, Next::LostAfter};
+    t.run(steps);
+    t.log.lose(kSignals);
+    t.restart();
+    t.log.assign(kSignals);
+    t.run();
+    EXPECT_THAT(t.delivered(), ElementsAre("a", "b")) << "after " << steps << " steps";
+  }
 }
 
 }  // namespace
