@@ -146,12 +146,12 @@ std::string kafka_take_error(rd_kafka_error_s* error) {
   return text.empty() ? "unknown error" : text;
 }
 
-std::map<std::string, std::int32_t> kafka_topics(rd_kafka_s* handle,
-                                                 std::chrono::milliseconds timeout) {
+std::expected<std::map<std::string, std::int32_t>, std::string> kafka_topics(
+    rd_kafka_s* handle, std::chrono::milliseconds timeout) {
   const rd_kafka_metadata_t* raw = nullptr;
   const rd_kafka_resp_err_t error =
       rd_kafka_metadata(handle, 1, nullptr, &raw, static_cast<int>(timeout.count()));
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw IoError("kafka", rd_kafka_err2str(error));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return std::unexpected(rd_kafka_err2str(error));
   const std::unique_ptr<const rd_kafka_metadata_t, void (*)(const rd_kafka_metadata_t*)> metadata(
       raw, rd_kafka_metadata_destroy);
   std::map<std::string, std::int32_t> topics;

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <memory>
 #include <span>
@@ -68,10 +69,10 @@ KafkaPartitionList kafka_partition_list(std::span<const TopicPartition> partitio
 /// The error's words, or nothing when there is none. Frees it.
 std::string kafka_take_error(rd_kafka_error_s* error);
 
-/// Every topic of the cluster with its number of partitions; asks no broker to create one.
-/// Throws IoError.
-std::map<std::string, std::int32_t> kafka_topics(rd_kafka_s* handle,
-                                                 std::chrono::milliseconds timeout);
+/// Every topic of the cluster with its number of partitions, or why there is no answer; asks no
+/// broker to create one.
+std::expected<std::map<std::string, std::int32_t>, std::string> kafka_topics(
+    rd_kafka_s* handle, std::chrono::milliseconds timeout);
 
 /// What a new topic looks like.
 struct KafkaNewTopic {

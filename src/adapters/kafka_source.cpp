@@ -72,8 +72,7 @@ struct KafkaSource::Parts {
   }
 
   /// The library's word for a failure, and what the poller knows of its cause.
-  IoError failure(rd_kafka_resp_err_t error) const {
-    std::string text = rd_kafka_err2str(error);
+  IoError failure(std::string text) const {
     const KafkaPoller::State state = poller->state();
     if (!state.connected && !state.last_error.empty()) text += ": " + state.last_error;
     return {"kafka", text};
@@ -91,11 +90,11 @@ struct KafkaSource::Parts {
     for (auto& element : elements(list)) element.offset = timestamp;
     const rd_kafka_resp_err_t error =
         rd_kafka_offsets_for_times(handle.get(), list.get(), timeout_ms());
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw failure(error);
+    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw failure(rd_kafka_err2str(error));
     std::map<TopicPartition, Offset> found;
     for (const auto& element : elements(list)) {
       if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR && unanswered == Unanswered::Error) {
-        throw failure(element.err);
+        throw failure(rd_kafka_err2str(element.err));
       }
       if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR || element.offset < 0) continue;
       found.emplace(TopicPartition{element.topic, element.partition}, Offset{element.offset});
@@ -162,7 +161,7 @@ std::map<TopicPartition, LogRange> KafkaSource::ranges(std::span<const TopicPart
   const KafkaPartitionList list = kafka_partition_list(partitions);
   const rd_kafka_resp_err_t error =
       rd_kafka_committed(client.get(), list.get(), parts_->timeout_ms());
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw parts_->failure(error);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) throw parts_->failure(rd_kafka_err2str(error));
   for (const auto& element : elements(list)) {
     // No answer about a commit is not "no commit": the caller would start from the wrong place.
     if (element.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -187,9 +186,10 @@ Offset KafkaSource::offset_at(const TopicPartition& partition, EventTime time) {
 }
 
 std::vector<TopicPartition> KafkaSource::all_partitions() {
+  const auto topics = kafka_topics(parts_->client().get(), parts_->options.request_timeout);
+  if (!topics) throw parts_->failure(topics.error());
   std::vector<TopicPartition> partitions;
-  for (const auto& [topic, count] :
-       kafka_topics(parts_->client().get(), parts_->options.request_timeout)) {
+  for (const auto& [topic, count] : *topics) {
     const bool wanted = std::ranges::any_of(
         parts_->filters, [&](const TopicFilter& filter) { return filter.matches(topic); });
     for (std::int32_t partition = 0; wanted && partition < count; ++partition) {
