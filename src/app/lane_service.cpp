@@ -1,5 +1,9 @@
 #include "app/lane_service.hpp"
 
+#include <condition_variable>
+#include <cstdlib>
+
+#include "app/command.hpp"
 #include "base/log.hpp"
 
 namespace signalbox {
@@ -7,12 +11,22 @@ namespace {
 
 constexpr std::size_t kRateSeconds = 10;
 
+/// From the signal to the process's end, a second less than it may take.
+constexpr std::chrono::seconds kStopMax{9};
+
 }  // namespace
 
 LaneService::LaneService(HttpServer::Options http)
     : started_(clock_.now()), metrics_(registry_), http_(std::move(http)) {}
 
-LaneService::~LaneService() = default;
+/// Each lane leaves its group, which takes seconds when no broker answers: all at once.
+LaneService::~LaneService() {
+  http_.stop();
+  std::vector<std::jthread> ends;
+  for (auto& lane : lanes_) {
+    ends.emplace_back([&lane] { lane.reset(); });
+  }
+}
 
 void LaneService::add_lane(const std::string& name, Urgency urgency,
                            const std::function<LaneParts()>& make) {
@@ -84,9 +98,27 @@ void LaneService::run(ShutdownSignals& signals,
   phase_ = ServicePhase::Stopping;
   signals.let_the_next_one_kill();
   log_info("stopping");
+  limit_the_stop();
   for (const auto& lane : lanes_) lane->request_stop();
   for (const auto& lane : lanes_) lane->join();
   log_info("stopped");
+}
+
+/// A server that does not answer may hold a lane for longer than a container is given to stop. To
+/// be cut short costs what a crash costs, which is nothing: the fences have not moved.
+void LaneService::limit_the_stop() {
+  stop_limit_ = std::jthread{[](const std::stop_token& ended) {
+    std::mutex mutex;
+    std::condition_variable_any waiting;
+    std::unique_lock lock{mutex};
+    waiting.wait_for(lock, ended, kStopMax, [] { return false; });
+    if (ended.stop_requested()) return;
+    log_error(
+        "stop_cut_short",
+        {{"after_s", kStopMax.count()},
+         {"detail", "a server did not answer; what was in hand is delivered after the start"}});
+    std::_Exit(exit_status::kFailed);
+  }};
 }
 
 }  // namespace signalbox

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "adapters/http_server.hpp"
@@ -34,7 +35,8 @@ class LaneService {
   HttpServer& http() { return http_; }
 
   /// Until a shutdown signal: `each_second` is called about once a second. Then stops every lane,
-  /// each finishing the batch in hand.
+  /// each finishing the batch in hand. From then on the process ends within 10 s, whatever servers
+  /// do not answer.
   void run(ShutdownSignals& signals, const std::function<void(const ServiceView&)>& each_second);
 
   ServiceView view() const;
@@ -46,8 +48,10 @@ class LaneService {
   };
 
   void sample_rates();
+  void limit_the_stop();
   HttpResponse metrics_answer();
 
+  std::jthread stop_limit_;  // first: it watches over the end of all the others
   SystemClock clock_;
   ReceivedAt started_;
   MetricsRegistry registry_;
