@@ -2,9 +2,11 @@
 
 import collections
 import contextlib
+import functools
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -84,7 +86,7 @@ class Produced:
         self.lock = threading.Lock()
         self.producer = Producer({
             "bootstrap.servers": BROKER, "enable.idempotence": True, "compression.type": "snappy",
-            "linger.ms": 5, "queue.buffering.max.messages": 1_000_000,
+            "linger.ms": 5, "log_level": 2, "queue.buffering.max.messages": 1_000_000,
             "message.max.bytes": 2_200_000, "delivery.timeout.ms": 120_000})
 
     def send(self, topic, value, key=None, partition=None, headers=None):
@@ -121,11 +123,34 @@ def create_topics(*names, partitions=3, config=None):
             future.result(30)
 
 
+def delete_topics_of(symbol):
+    """So that a broker that is killed has little to look through when it is back."""
+    admin = AdminClient({"bootstrap.servers": BROKER})
+    delete_topics(*[topic for topic in admin.list_topics(timeout=30).topics if symbol in topic])
+
+
 def delete_topics(*names):
+    if not names:
+        return
     admin = AdminClient({"bootstrap.servers": BROKER})
     for future in admin.delete_topics(list(names)).values():
         with contextlib.suppress(Exception):
             future.result(30)
+
+
+Note = collections.namedtuple("Note", "place seq epoch payload")
+
+NOTE = re.compile(rb', "_routing": {"source_topic": "([^"]+)", .*"partition": (\d+), "offset": (\d+),'
+                  rb' "seq": (\d+), "epoch": (\d+), [^{}]*}}$')
+
+
+def note_of(data):
+    """The place, the count and the payload as it came in, of a published message."""
+    match = NOTE.search(data)
+    assert match, data
+    topic, partition, offset, seq, epoch = match.groups()
+    return Note(Place(topic.decode(), int(partition), int(offset)), int(seq), int(epoch),
+                data[:match.start()] + b"}")
 
 
 class Subscriber:
@@ -133,6 +158,7 @@ class Subscriber:
 
     def __init__(self, *channels, patterns=()):
         self.received = []  # (channel, bytes)
+        self.read = []
         self.channels, self.patterns = channels, patterns
         self.failures = 0
         self.ready = threading.Event()
@@ -166,14 +192,15 @@ class Subscriber:
                 self.failures += 1
                 time.sleep(0.05)
 
-    def places(self, channel=None):
-        """(topic, partition, offset) of what came, from `_routing`."""
-        places = []
-        for name, data in list(self.received):
-            if channel in (None, name):
-                note = json.loads(data)["_routing"]
-                places.append(Place(note["source_topic"], note["partition"], note["offset"]))
-        return places
+    def notes(self):
+        """What `_routing` says of every message so far; each is read once."""
+        for _, data in self.received[len(self.read):]:
+            self.read.append(note_of(data))
+        return self.read
+
+    def places(self):
+        """(topic, partition, offset) of what came, in that order."""
+        return [note.place for note in self.notes()]
 
     def close(self):
         self.stopping.set()
@@ -181,6 +208,21 @@ class Subscriber:
 
 
 Verdict = collections.namedtuple("Verdict", "lost repeated disordered")
+
+
+def damaged(messages, notes):
+    """How many payloads are not byte for byte what was produced at their place."""
+    return sum(messages.get(note.place) != note.payload for note in notes)
+
+
+def uncounted(notes):
+    """How many messages break the count (`seq`) of their partition within an epoch."""
+    last, broken = {}, 0
+    for note in notes:
+        key = note.place[:2], note.epoch
+        broken += key in last and note.seq != last[key] + 1
+        last[key] = note.seq
+    return broken
 
 
 def verdict(expected, seen):
@@ -221,7 +263,11 @@ class Dispatcher:
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT)
         if ready:
-            wait_until(self.works, seconds, "a dispatcher whose every lane works")
+            try:
+                wait_until(self.works, seconds, "a dispatcher whose every lane works")
+            except BaseException:
+                self.__exit__()  # no with block is there yet to end it
+                raise
         return self
 
     def kill(self):
@@ -262,6 +308,22 @@ class Dispatcher:
                 return int(line.split()[1]) * 1024
         return 0
 
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def go_on(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def events(self, name=None, **fields):
+        """Lines of its log, all its lives together, that have this event and these fields."""
+        found = []
+        for line in self.log_path.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):  # the last line may be half there
+                event = json.loads(line)
+                if name in (None, event["event"]) and fields.items() <= event.items():
+                    found.append(event)
+        return found
+
     def __enter__(self):
         return self
 
@@ -280,6 +342,115 @@ def signalbox(*arguments, check=True, group=None, **environment):
     if check:
         assert done.returncode == 0, done.stdout + done.stderr
     return done
+
+
+def delivered(group, topics, lane="redis"):
+    """Messages that a lane has behind it, by its fences: offsets of these topics begin at 0."""
+    if lane.startswith("redis"):
+        keys = [f"signalbox:fence:{group}-{lane}:{topic}:{partition}"
+                for topic, partitions in topics.items() for partition in range(partitions)]
+        return sum(int(fence.split()[0]) for fence in fence_client().mget(keys) if fence)
+    with connect_postgres() as connection:
+        return int(connection.execute(
+            "SELECT coalesce(sum(next_offset), 0) FROM signalbox.fences WHERE group_id = %s"
+            " AND topic = ANY(%s)", (f"{group}-{lane}", list(topics))).fetchone()[0])
+
+
+@functools.cache
+def fence_client():
+    return connect_redis()
+
+
+class Proxy:
+    """Stands before a server and lets everything through, until told to hold the next write.
+
+    A held reply is a write that landed and that its sender knows nothing of.
+    """
+
+    WRITE = 20_000  # bytes without a reply: nothing else that a dispatcher sends is that large
+
+    def __init__(self, port):
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.lock = threading.Lock()
+        self.going = threading.Event()  # cleared while something is held
+        self.going.set()
+        self.wanted = None  # "request" or "reply": what to hold of the next write
+        self.held_replies = 0
+        self.sockets = set()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def hold(self, what):
+        """The next write is held in its middle, or its reply is."""
+        with self.lock:
+            self.held_replies = 0
+            self.wanted = what
+
+    def holds(self):
+        return not self.going.is_set()
+
+    def cut(self):
+        """Ends every connection, what is held included, and holds nothing more."""
+        with self.lock:
+            sockets, self.sockets = self.sockets, set()
+            self.wanted = None
+            for end in sockets:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+            self.going.set()
+
+    def close(self):
+        self.listener.close()
+        self.cut()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                server = socket.create_connection(("127.0.0.1", self.target))
+            except OSError:
+                client.close()
+                continue
+            for end in (client, server):
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with self.lock:
+                self.sockets |= {client, server}
+            pair = {"unanswered": 0, "held": None}
+            for work in (self._requests, self._replies):
+                threading.Thread(target=self._run, args=(work, client, server, pair),
+                                 daemon=True).start()
+
+    def _run(self, work, client, server, pair):
+        with contextlib.suppress(OSError):
+            work(client, server, pair)
+        for end in (client, server):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _requests(self, client, server, pair):
+        while data := client.recv(16384):
+            pair["unanswered"] += len(data)
+            with self.lock:
+                if self.wanted and pair["unanswered"] > self.WRITE:
+                    pair["held"], self.wanted = self.wanted, None
+                    self.going.clear()
+            if pair["held"] == "request":
+                server.sendall(data[:len(data) // 2])
+                data = data[len(data) // 2:]
+                self.going.wait()
+            server.sendall(data)
+
+    def _replies(self, client, server, pair):
+        while data := server.recv(65536):
+            pair["unanswered"] = 0
+            if pair["held"] == "reply":
+                self.held_replies += len(data)
+                continue  # never forwarded: this connection will be cut
+            client.sendall(data)
 
 
 def stored_minutes(symbol, timeframe="1m"):
