@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPollWait = 100ms;
 constexpr std::size_t kDrainMax = 2'000;  ///< messages between two looks at the commands
-constexpr std::chrono::milliseconds kCloseWait = 5s;
+constexpr std::chrono::milliseconds kCloseWait = 4s;
 constexpr std::chrono::milliseconds kProbeEvery = 250ms;
 constexpr std::chrono::milliseconds kProbeWait = 100ms;
 constexpr std::chrono::milliseconds kRebuildWaitMin = 1s;

@@ -63,7 +63,7 @@ class KafkaSource final : public MessageSource {
  public:
   /// Throws std::invalid_argument for properties that the library refuses. Needs no broker.
   explicit KafkaSource(KafkaSourceOptions options);
-  /// Leaves the group (a static member does not) within five seconds.
+  /// Leaves the group (a static member does not) within four seconds.
   ~KafkaSource() override;
   KafkaSource(const KafkaSource&) = delete;
   KafkaSource& operator=(const KafkaSource&) = delete;

@@ -3,7 +3,9 @@
 #include <condition_variable>
 #include <cstdlib>
 
+#include <thread>
 #include "app/command.hpp"
+
 #include "base/log.hpp"
 
 namespace signalbox {
@@ -101,7 +103,17 @@ void LaneService::run(ShutdownSignals& signals,
   limit_the_stop();
   for (const auto& lane : lanes_) lane->request_stop();
   for (const auto& lane : lanes_) lane->join();
+  http_.stop();  // it asks the lanes
+  leave_groups();
   log_info("stopped");
+}
+
+/// A source may take seconds to leave its group, so all leave at once.
+void LaneService::leave_groups() {
+  std::vector<std::jthread> leaving;
+  for (std::unique_ptr<LaneUnit>& lane : lanes_) {
+    leaving.emplace_back([&lane] { lane.reset(); });
+  }
 }
 
 /// A server that does not answer may hold a lane for longer than a container is given to stop. To

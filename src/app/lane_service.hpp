@@ -48,6 +48,7 @@ class LaneService {
   };
 
   void sample_rates();
+  void leave_groups();
   void limit_the_stop();
   HttpResponse metrics_answer();
 

@@ -36,7 +36,7 @@ struct LaneOptions {
   /// How often the sink's set-up is looked at, and its fences are compared with ours: a sink that
   /// is emptied in place breaks no connection, and a partition without traffic would never tell.
   std::chrono::milliseconds inspect_every{15'000};
-  std::chrono::milliseconds drain{5'000};  ///< for the batch in hand, after a stop
+  std::chrono::milliseconds drain{4'000};  ///< for the batch in hand, after a stop
   std::uint64_t seed = 1;                  ///< of the jitter of waits
 };
 
