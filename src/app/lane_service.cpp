@@ -2,10 +2,9 @@
 
 #include <condition_variable>
 #include <cstdlib>
-
 #include <thread>
-#include "app/command.hpp"
 
+#include "app/command.hpp"
 #include "base/log.hpp"
 
 namespace signalbox {
