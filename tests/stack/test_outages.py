@@ -130,7 +130,7 @@ def test_postgres_killed_under_load_delays_no_publish_and_loses_no_row(symbol, p
 
 def test_kafka_killed_under_load(symbol, produced):
     subscriber = Subscriber(*channels_of(symbol))
-    load = Load(symbol, produced)
+    load = Load(symbol, produced, burst=200)
     with Dispatcher([symbol]).start() as dispatcher:
         load.start()
         for _ in range(2):
