@@ -367,7 +367,7 @@ class Proxy:
     A held reply is a write that landed and that its sender knows nothing of.
     """
 
-    WRITE = 20_000  # bytes without a reply: nothing else that a dispatcher sends is that large
+    WRITE = 8_000  # bytes without a reply: nothing else that a dispatcher sends is that large
 
     def __init__(self, port):
         self.target = port

@@ -194,7 +194,7 @@ def test_a_database_that_forgot_is_filled_in_from_kafkas_commit_on(symbol, topic
 def test_partitions_added_to_a_topic_are_read_from_their_beginning(
         symbol, topic, subscriber, produced):
     with Dispatcher([symbol], KAFKA_AUTO_OFFSET_RESET="latest").start() as dispatcher:
-        wait_until(lambda: dispatcher.lanes()["redis"]["partitions"] == 1)
+        wait_until(lambda: dispatcher.lanes()["redis"]["partitions"] >= 1)
         admin = AdminClient({"bootstrap.servers": BROKER})
         for future in admin.create_partitions([NewPartitions(topic, 3)]).values():
             future.result(30)

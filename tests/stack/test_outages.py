@@ -176,7 +176,7 @@ def test_memory_stays_bounded_while_a_sink_is_down_under_full_load(symbol, produ
     load = Load(symbol, produced)
     with Dispatcher([symbol]).start() as dispatcher:
         wait_until(lambda: dispatcher.lanes()["postgres"]["partitions"] +
-                   dispatcher.lanes()["postgres-2"]["partitions"] == 9 and
+                   dispatcher.lanes()["postgres-2"]["partitions"] >= 9 and
                    dispatcher.lanes()["postgres-2"]["partitions"] > 0)
         stack("stop", "postgres")
         most = 0
@@ -253,7 +253,7 @@ def test_a_server_that_takes_no_writes_is_said_once_and_waited_out(symbol, produ
     create_topics(topic)
     subscriber = Subscriber(*channels_of(symbol))
     with Dispatcher([symbol], POSTGRES_LOOPS="1").start() as dispatcher:
-        wait_until(lambda: dispatcher.lanes()[server.lane]["partitions"] == 3)
+        wait_until(lambda: dispatcher.lanes()[server.lane]["partitions"] >= 3)
         server.begin()
         try:
             for minute in range(200):
