@@ -15,7 +15,7 @@
 namespace bare {
 namespace {
 
-constexpr const char* kTimeframes[] = {"1m", "3m", "5m", "15m", "1h", "1d"};
+constexpr const char* kTimeframes[] = {"1m", "3m", "5m", "15m"};
 constexpr int kTimeoutMs = 20'000;
 
 Client open(rd_kafka_type_t type, const Properties& properties) {

@@ -75,8 +75,9 @@ class Redis {
   std::vector<char> buffer_;
 };
 
-/// The topics that the benchmarks run on: `count` symbols in six timeframes.
-std::vector<std::string> candle_topics(const std::string& prefix, int count = 22);
+/// The topics that the benchmarks run on: symbols in the four timeframes whose candles go to one
+/// channel (those of 1h and 1d go to two).
+std::vector<std::string> candle_topics(const std::string& prefix, int count = 33);
 
 /// A candle as the original's gateway sends it, about 400 bytes; `extra` is spliced in as is.
 std::string candle(const std::string& topic, int minute, const std::string& extra = "");

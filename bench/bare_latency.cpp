@@ -5,9 +5,9 @@
 //
 // Messages a second, spread over every topic of PREFIX, or into the topic `signals`. Each carries
 // its number and the time at which it was handed to the producer. What is sent while warming up is
-// not counted. Says "ready" and begins when it reads a line. KAFKA_BROKER, REDIS_HOST and REDIS_PORT
-// name the servers; FETCH_WAIT_MS (50) is the consumer's fetch.wait.max.ms. The last line is the
-// result as JSON.
+// not counted. Says "ready" and begins when it reads a line. KAFKA_BROKER, REDIS_HOST and
+// REDIS_PORT name the servers; FETCH_WAIT_MS (50) is the consumer's fetch.wait.max.ms. The last
+// line is the result as JSON.
 
 #include <algorithm>
 #include <atomic>
