@@ -30,7 +30,7 @@ struct DispatcherConfig {
   /// Static membership; absent: dynamic.
   std::optional<std::string> instance_id;
   std::vector<LaneName> lanes{LaneName::Redis, LaneName::Postgres};
-  std::size_t batch_max = 500;
+  std::size_t batch_max = 2'000;
   std::size_t handover_max_bytes = 33'554'432;
 
   RedisConfig redis;

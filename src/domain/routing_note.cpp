@@ -59,10 +59,14 @@ std::string_view data_type_of(const Route& route, const Facts& facts) {
   return {};
 }
 
-std::string_view priority_of(const Route& route, const Facts& facts) {
+bool is_urgent(const Route& route, const Facts& facts) {
   const bool closed_candle = route.kind == Kind::Candle && facts.is_closed;
   const bool signal = route.kind == Kind::Signal || route.kind == Kind::FilteredSignal;
-  return closed_candle || signal ? "high" : "normal";
+  return closed_candle || signal;
+}
+
+std::string_view priority_of(const Route& route, const Facts& facts) {
+  return is_urgent(route, facts) ? "high" : "normal";
 }
 
 void append_with_routing(std::string& out, const Routed& routed, ReceivedAt received_at,

@@ -14,7 +14,10 @@ std::string iso_utc(ReceivedAt time);
 /// signal, execution, order; empty for signals.filtered, which has none.
 std::string_view data_type_of(const Route& route, const Facts& facts);
 
-/// `high` or `normal`, by the original's rule.
+/// The original's rule: closed candles and signals.
+bool is_urgent(const Route& route, const Facts& facts);
+
+/// `high` for what is urgent, else `normal`.
 std::string_view priority_of(const Route& route, const Facts& facts);
 
 /// Appends the payload with `_routing` (and `symbol`, `timeframe` where they are missing) spliced

@@ -254,12 +254,24 @@ Step DeliveryLane::finish(const Committed& committed) {
   }
   const ReceivedAt now = io_.clock.now();
   if (!plan.routed.empty()) status_.last_delivery = now;
-  for (const Routed& routed : plan.routed) {
-    io_.delays.record(now - routed.message->timestamp);
-    if (priority_of(*routed.route, routed.facts) == "high") ++counters.urgent;
-  }
+  record_delays(plan, now);
   in_hand_.reset();
   return Step::Done;
+}
+
+/// Neighbours in a backlog share a log timestamp, and so a place in the summary.
+void DeliveryLane::record_delays(const LanePlan& plan, ReceivedAt now) {
+  const std::vector<Routed>& routed = plan.routed;
+  for (auto first = routed.begin(); first != routed.end();) {
+    const EventTime timestamp = first->message->timestamp;
+    const auto last = std::find_if(first, routed.end(), [&](const Routed& candidate) {
+      return candidate.message->timestamp != timestamp;
+    });
+    io_.delays.record(now - timestamp, static_cast<std::uint64_t>(last - first));
+    status_.counters.urgent += static_cast<std::uint64_t>(std::count_if(
+        first, last, [](const Routed& one) { return is_urgent(*one.route, one.facts); }));
+    first = last;
+  }
 }
 
 /// A reply was lost, or a fence was not as we believed (which a write of ours that landed late

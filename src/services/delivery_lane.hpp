@@ -121,6 +121,7 @@ class DeliveryLane {
   Step write();
   Step set_aside(RowsRejected& rejected);
   Step finish(const Committed& committed);
+  void record_delays(const LanePlan& plan, ReceivedAt now);
   Step settle_doubt();
   void adopt(const FenceMap& actual, std::span<const TopicPartition> partitions);
   bool is_recheck_due() const;

@@ -10,7 +10,9 @@ namespace {
 /// Builds one plan; lives for one call of plan_batch().
 class Planner {
  public:
-  explicit Planner(const PlanContext& context) : context_(context) {}
+  Planner(const PlanContext& context, std::size_t messages) : context_(context) {
+    plan_.routed.reserve(messages);
+  }
 
   void add(const Run& run) {
     const auto owned = context_.owned.find(run.partition);
@@ -117,7 +119,9 @@ class Planner {
 }  // namespace
 
 LanePlan plan_batch(const MessageBatch& batch, const PlanContext& context) {
-  Planner planner{context};
+  std::size_t messages = 0;
+  for (const Run& run : batch.runs) messages += run.messages.size();
+  Planner planner{context, messages};
   for (const Run& run : batch.runs) planner.add(run);
   return std::move(planner).take();
 }
