@@ -337,8 +337,24 @@ void KafkaPoller::pause() {
 void KafkaPoller::resume() {
   const KafkaPartitionList all = begun_partitions();
   rd_kafka_resume_partitions(handle_, all.get());
+  wake_brokers();
   paused_ = false;
   state_.with([](State& state) { state.paused = false; });
+}
+
+/// A broker's thread that found every partition paused sleeps for up to a second, and a resume does
+/// not wake it (2.0.2); a seek does. It goes to the offset that the fetch stands at anyway. Nobody
+/// waits for its answer.
+void KafkaPoller::wake_brokers() {
+  const KafkaPartitionList places = kafka_partition_list(owned_.size());
+  for (const KafkaPartition* partition : owned_) {
+    if (!partition->begun) continue;
+    rd_kafka_topic_partition_list_add(places.get(), partition->name.topic.c_str(),
+                                      partition->name.partition)
+        ->offset = partition->expected;
+  }
+  if (places->cnt == 0) return;
+  static_cast<void>(kafka_take_error(rd_kafka_seek_partitions(handle_, places.get(), 0)));
 }
 
 /// Answers the group at once, whatever the sink does: new partitions stay out of the library's

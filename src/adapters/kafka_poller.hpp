@@ -75,6 +75,7 @@ class KafkaPoller {
   KafkaPartition* partition_of(const rd_kafka_message_s* message);
   void pause();
   void resume();
+  void wake_brokers();
   KafkaPartitionList begun_partitions() const;
 
   void on_rebalance(int error, rd_kafka_topic_partition_list_s* partitions);
