@@ -190,7 +190,7 @@ std::string candle(const std::string& topic, int minute, const std::string& extr
   std::string symbol = topic.substr(begin, dot - begin);
   for (char& c : symbol) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   const std::int64_t time = 1'600'000'020'000 + minute * 60'000LL;
-  const int cents = minute * 7919 % 100'000;
+  const int cents = static_cast<int>(minute * 7919LL % 100'000);
   char text[640];
   const int size = std::snprintf(
       text, sizeof text,
