@@ -121,16 +121,16 @@ TEST_F(PostgresFaults, ARefusedRecordCostsItselfAndNotTheCandlesBesideIt) {
 }
 
 TEST_F(PostgresFaults, AMissingPartitionIsWaitedForAndACheckInOneIsNot) {
-  database_.sql("DROP TABLE market_data");
+  database_.sql("DROP TABLE public.market_data");
   database_.sql(
-      "CREATE TABLE market_data (LIKE signalbox.shadow_market_data INCLUDING DEFAULTS, "
+      "CREATE TABLE public.market_data (LIKE signalbox.shadow_market_data INCLUDING DEFAULTS, "
       "CHECK (high >= low), PRIMARY KEY (time, symbol, timeframe)) PARTITION BY RANGE (time)");
   const auto batch = [] { return AnyBatch{}.candle({}); };
   EXPECT_THAT(name_of(sink_.write(batch().get())),
               AllOf(StartsWith("Unavailable"), HasSubstr("no partition of relation")));
 
   database_.sql(
-      "CREATE TABLE y2025 PARTITION OF market_data FOR VALUES FROM ('2025-01-01') TO "
+      "CREATE TABLE public.y2025 PARTITION OF public.market_data FOR VALUES FROM ('2025-01-01') TO "
       "('2026-01-01')");
   auto bad = AnyBatch{}.candle({.minute = 0, .high = "1"}).candle({.minute = 1});
   EXPECT_THAT(rejected_rows(sink_.write(bad.get())), ElementsAre(0));
