@@ -26,7 +26,7 @@
 namespace signalbox {
 
 struct LaneOptions {
-  std::string name;   ///< redis, redis-priority, postgres, postgres-priority: on dead letters
+  std::string name;     ///< redis, redis-priority, postgres, postgres-priority: on dead letters
   std::string label{};  ///< in status and log; tells loops of one name apart; empty: the name
   StartAt first_start = StartAt::Earliest;
   PollLimits poll{};
