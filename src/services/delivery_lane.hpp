@@ -153,6 +153,9 @@ class DeliveryLane {
   LaneOptions options_;
   /// The log when the lane first looked: what "latest" means however late the sink answers.
   std::optional<std::map<TopicPartition, LogRange>> log_at_start_;
+  /// This lane has seen the group's mark: should the sink forget it before any commit has reached
+  /// the log, it is no first start.
+  bool knows_group_started_ = false;
   OwnedPartitions owned_;
   std::vector<TopicPartition> waiting_;  ///< assigned, but their fences are not read yet
   std::optional<InHand> in_hand_;

@@ -34,6 +34,7 @@ void DeliveryLane::place_waiting() {
     must_recheck_ = true;  // what we own already the sink has forgotten, too
     return;                // the next step reads what is there now, whoever wrote it
   }
+  knows_group_started_ = true;
   const auto ranges = log().ranges(waiting_);
   std::vector<FenceMove> moves;
   FenceMap placed;
@@ -52,7 +53,8 @@ void DeliveryLane::place_waiting() {
 /// every partition there is are written together with the mark, so that whatever appears later is
 /// known to be new and is read from its beginning.
 void DeliveryLane::start_group(const FenceMap& fences) {
-  const bool never_started = fences.empty() && !any_commit(*log_at_start_) &&
+  const bool never_started = !knows_group_started_ && fences.empty() &&
+                             !any_commit(*log_at_start_) &&
                              !any_commit(log().ranges(log().all_partitions()));
   std::vector<FenceMove> moves;
   if (never_started) {

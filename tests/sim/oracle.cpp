@@ -173,7 +173,10 @@ void Oracle::check_placement(const Call& call, const Move& move, StoreState& sta
   }
   const bool starts_group = std::ranges::any_of(
       call.moves, [](const Move& other) { return other.fence.partition == kGroupStarted; });
-  const bool may_skip = starts_group && world_.first_start() == StartAt::Latest && !any_commit();
+  // A group without any trace begins, to whoever looks, for the first time.
+  const Process& writer = world_.process(call.process);
+  const bool may_skip = starts_group && world_.first_start() == StartAt::Latest &&
+                        !writer.knows_group_started && !writer.source.was_told_of_a_commit();
   if (may_skip) return excuse_below(id, fence.next);
   const std::int64_t to = std::min(fence.next.value, partition.end());
   for (std::int64_t offset = partition.begin; offset < to; ++offset) {
@@ -244,13 +247,6 @@ const SimMessage* Oracle::owed() const {
     if (copies == 0) return &message;
   }
   return nullptr;
-}
-
-bool Oracle::any_commit() const {
-  for (PartitionId id = 0; id < world_.log().size(); ++id) {
-    if (world_.log().partition(id).committed) return true;
-  }
-  return false;
 }
 
 std::string Oracle::describe(const SimMessage& message) const {

@@ -47,7 +47,6 @@ class Oracle {
   void check_passed(const Call& call, const Move& move, PartitionId partition);
   void publish(const Row& row, StoreState& state);
   void excuse_below(PartitionId partition, Offset offset);
-  bool any_commit() const;
   std::string describe(const SimMessage& message) const;
 
   World& world_;

@@ -103,6 +103,7 @@ FenceMap SimSink::read_fences(std::span<const TopicPartition> partitions) {
   const auto call = make_call(Call::Kind::Read);
   call->wanted.assign(partitions.begin(), partitions.end());
   if (exchange(call, fault) != Answer::Came) throw IoError("sink", "no answer");
+  process_.knows_group_started |= call->fences.contains(kGroupStarted);
   if (settling) {
     // What the fences say, the lane must know now: its own write has landed.
     const bool is_there = std::ranges::all_of(last_write_->moves, [&](const Move& move) {

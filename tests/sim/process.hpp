@@ -67,6 +67,7 @@ class SimSource final : public MessageSource {
   const LogRange* told(PartitionId partition) const;
   const LogRange* told_first(PartitionId partition) const;
   int first_incarnation_of(PartitionId partition) const;
+  bool was_told_of_a_commit() const { return was_told_of_a_commit_; }
 
  private:
   struct Fetch {
@@ -105,6 +106,7 @@ class SimSource final : public MessageSource {
   std::map<PartitionId, LogRange> told_first_;
   std::map<PartitionId, int> incarnations_;
   std::map<PartitionId, int> first_incarnations_;
+  bool was_told_of_a_commit_ = false;
 };
 
 /// A client of the store: one connection at a time.
@@ -182,6 +184,7 @@ struct Process {
 
   std::uint64_t rows_landed = 0;     ///< by writes of this process, as the store knows
   std::uint64_t rows_known = 0;      ///< those that it has been told of
+  bool knows_group_started = false;  ///< has seen the group's mark
   std::uint64_t rows_of_others = 0;  ///< those that another wrote while a reply of its was lost
 
   bool is_paused() const;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
 namespace signalbox::sim {
 
@@ -10,14 +11,12 @@ namespace signalbox::sim {
 /// are not.
 class Random {
  public:
-  explicit Random(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15ULL + 1) {}
+  /// Neighbouring seeds must not begin at neighbouring places of one sequence.
+  explicit Random(std::uint64_t seed) : state_(mix(seed ^ 0x5851F42D4C957F2DULL)) {}
 
   std::uint64_t next() {
     state_ += 0x9E3779B97F4A7C15ULL;
-    std::uint64_t mixed = state_;
-    mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9ULL;
-    mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EBULL;
-    return mixed ^ (mixed >> 31);
+    return mix(state_);
   }
 
   /// From `low` to `high`, both included.
@@ -36,6 +35,12 @@ class Random {
   }
 
  private:
+  static std::uint64_t mix(std::uint64_t bits) {
+    bits = (bits ^ (bits >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    bits = (bits ^ (bits >> 27)) * 0x94D049BB133111EBULL;
+    return bits ^ (bits >> 31);
+  }
+
   std::uint64_t state_;
 };
 

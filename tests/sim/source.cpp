@@ -132,6 +132,7 @@ std::map<TopicPartition, LogRange> SimSource::ranges(std::span<const TopicPartit
     if (!id || process_.world.log().partition(*id).visible_at > process_.world.now()) continue;
     const LogRange range = process_.world.log().range(*id);
     told_.insert_or_assign(*id, range);
+    was_told_of_a_commit_ |= range.committed.has_value();
     told_first_.emplace(*id, range);
     first_incarnations_.emplace(*id, process_.world.log().partition(*id).incarnation);
     incarnations_[*id] = process_.world.log().partition(*id).incarnation;

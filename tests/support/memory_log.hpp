@@ -89,6 +89,10 @@ class MemoryLog final : public MessageSource {
   void set_commit(const TopicPartition& partition, Offset next) {
     partitions_[partition].committed = next;
   }
+  /// No commit has reached the log yet.
+  void forget_commits() {
+    for (auto& [partition, home] : partitions_) home.committed.reset();
+  }
   std::optional<Offset> committed(const TopicPartition& partition) const {
     return partitions_.at(partition).committed;
   }

@@ -172,6 +172,26 @@ TEST(LanePlacement, SinkEmptiedInPlaceUnnoticedBug) {
   EXPECT_EQ(t.lane().status().alarms, 1u);
 }
 
+/// No commit had reached the log when the sink forgot: a lane that started late took it for a first
+/// start, and "latest" was where the log had ended when it looked.
+TEST(LanePlacement, ForgottenBeforeTheFirstCommitBug) {
+  LaneUnderTest t{StartAt::Latest};
+  produce(t, {"old"});
+  t.log.assign(kSignals);
+  t.run();
+  t.log.lose(kSignals);
+  t.log.forget_commits();
+  produce(t, {"a", "b"});
+  t.restart();  // looks at the log now
+  t.log.assign(kSignals);
+  t.sink.next = {Next::Unavailable};
+  t.run(2);  // reads the mark and the fence, and writes in vain
+  t.sink.contents = {};
+  t.log.forget_commits();
+  t.run();
+  EXPECT_THAT(t.delivered(), testing::IsSupersetOf({"a", "b"}));
+}
+
 /// A lane held messages of a log that was since made anew, while another went on in the new one:
 /// it took that fence for progress in its own and delivered the old messages over the new.
 TEST(LanePlacement, FenceOfAnotherLogAdoptedBug) {
