@@ -90,7 +90,8 @@ std::vector<Target> draw_targets(Random& random) {
     });
     if (clashes) continue;
     const bool is_rare = step == Step::Settle || step == Step::Recheck || step == Step::PlaceFences;
-    const std::int64_t latest = is_rare ? 2 : step == Step::Poll ? 60 : 10;
+    const bool is_seldom = step == Step::ReadFences || step == Step::Begin;
+    const std::int64_t latest = is_rare ? 2 : is_seldom ? 5 : step == Step::Poll ? 60 : 10;
     targets.push_back({fault, step, static_cast<int>(random.between(1, latest))});
     provoke(step, random, targets);
   }
