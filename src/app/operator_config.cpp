@@ -25,7 +25,7 @@ Setting optional_number(std::optional<Integer>& value, std::string flag,
   setting.assign = [&value](std::string_view text) {
     const auto number = integer_from<Integer>(trimmed(text));
     if (!number || *number < 0) return Assigned::No;
-    value = *number;
+    value = number;
     return Assigned::Yes;
   };
   return setting;
