@@ -20,13 +20,9 @@ constexpr std::chrono::seconds kStopMax{9};
 LaneService::LaneService(HttpServer::Options http)
     : started_(clock_.now()), metrics_(registry_), http_(std::move(http)) {}
 
-/// Each lane leaves its group, which takes seconds when no broker answers: all at once.
 LaneService::~LaneService() {
   http_.stop();
-  std::vector<std::jthread> ends;
-  for (auto& lane : lanes_) {
-    ends.emplace_back([&lane] { lane.reset(); });
-  }
+  leave_groups();
 }
 
 void LaneService::add_lane(const std::string& name, Urgency urgency,
@@ -110,6 +106,7 @@ void LaneService::run(ShutdownSignals& signals,
 /// A source may take seconds to leave its group, so all leave at once.
 void LaneService::leave_groups() {
   std::vector<std::jthread> leaving;
+  leaving.reserve(lanes_.size());
   for (std::unique_ptr<LaneUnit>& lane : lanes_) {
     leaving.emplace_back([&lane] { lane.reset(); });
   }

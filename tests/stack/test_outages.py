@@ -290,7 +290,8 @@ def test_a_wrong_password_is_said_once_and_tried_again(symbol, produced, lane, s
         wait_until(lambda: dispatcher.lanes().get(other, {}).get("works"))
         produced.send(topic, candle(symbol, 1))
         produced.flush()
-        wait_until(lambda: dispatcher.lanes()[other]["counters"]["delivered"] == 1)
+        # At least: the PostgreSQL lane also takes other tests' dead letters.
+        wait_until(lambda: dispatcher.lanes()[other]["counters"]["delivered"] >= 1)
         time.sleep(3)
         assert dispatcher.health()[1]["status"] == "degraded"
         for name in (lane, lane + "-priority"):

@@ -146,4 +146,4 @@ def test_sigterm_ends_within_10_s_though_a_server_hangs(symbol, produced, servic
         finally:
             stack("cont", service)
     with dispatcher.start():
-        wait_until(lambda: stored_minutes(symbol) == {1: 100.0})
+        wait_until(lambda: stored_minutes(symbol) == {1: 100.0}, 90)
