@@ -195,7 +195,11 @@ void KafkaPoller::close() {
   queue_.set(nullptr);
   queue.reset();  // before the client that it is a part of
   handle_ = nullptr;
-  if (!is_safe) static_cast<void>(std::make_unique<Client>(client_.copy()).release());
+  if (!is_safe) {
+    // Left alone on purpose, as the comment of wait_for_first_assignment() says.
+    // NOLINTNEXTLINE(bugprone-unused-return-value)
+    static_cast<void>(std::make_unique<Client>(client_.copy()).release());
+  }
   client_.set(nullptr);
 }
 
