@@ -197,7 +197,6 @@ void KafkaPoller::close() {
   handle_ = nullptr;
   if (!is_safe) {
     // Left alone on purpose, as the comment of wait_for_first_assignment() says.
-    // NOLINTNEXTLINE(bugprone-unused-return-value)
     static_cast<void>(std::make_unique<Client>(client_.copy()).release());
   }
   client_.set(nullptr);
