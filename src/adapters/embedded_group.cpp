@@ -141,6 +141,7 @@ std::size_t EmbeddedGroup::fair_share(std::size_t partitions) {
         return Visit::Continue;
       },
       member_.group);
+  if (members == 0) return 0;  // our own row has expired: nothing is ours until we join again
   return partitions / members + (rank < partitions % members ? 1 : 0);
 }
 
