@@ -12,6 +12,7 @@
 
 #include "adapters/kafka_handover.hpp"
 #include "adapters/kafka_poller.hpp"
+#include "base/log.hpp"
 #include "ports/io_error.hpp"
 
 namespace signalbox {
@@ -111,8 +112,9 @@ struct KafkaSource::Parts {
     ends_asked_at = now;
     try {
       ends = offsets(partitions, kLatest);
-    } catch (const IoError&) {
+    } catch (const IoError& error) {
       // The status says that the broker is away; older ends are better than none.
+      log_debug("kafka_ends_unknown", {{"error", error.what()}});
     }
     return ends;
   }
