@@ -25,15 +25,6 @@ std::uint64_t count_messages(const MessageBatch& batch) {
   return count;
 }
 
-/// Whether `actual` can have come from `believed` by deliveries alone. A jump, by a lane that found
-/// the log truncated or made anew, changes the gap; a sink that forgot changes the epoch. Then the
-/// messages that we have or are fetching may be those of another log.
-bool goes_on_from(const Fence& believed, const Fence& actual) {
-  if (actual.next == believed.next) return actual == believed;
-  return actual.next > believed.next && actual.epoch == believed.epoch &&
-         actual.gap == believed.gap && actual.lineage == believed.lineage;
-}
-
 /// Whether the sink holds exactly what a write of these moves would have left.
 bool landed(const FenceMap& actual, const std::vector<FenceMove>& moves) {
   return std::ranges::all_of(moves, [&](const FenceMove& move) {
@@ -137,26 +128,19 @@ void DeliveryLane::start_over(const TopicPartition& partition) {
 }
 
 /// A partition begins one message before its fence where that message still exists: if it is not
-/// the one that was delivered last, the log was replaced under us. The same is asked when somebody
-/// else's write moved the fence.
-void DeliveryLane::verify_fences() {
+/// the one that was delivered last, the log was replaced under us.
+void DeliveryLane::verify_first_messages() {
   for (const Run& run : in_hand_->batch.runs) {
     const auto owned = owned_.find(run.partition);
-    if (owned == owned_.end() || owned->second.verified == Verified::Yes) continue;
+    if (owned == owned_.end() || !owned->second.is_unverified) continue;
     if (owned->second.fetch != run.fetch || run.messages.empty()) continue;
+    const Message& first = run.messages.front();
     const Fence& fence = owned->second.fence;
-    const auto before = std::ranges::find(run.messages, fence.next, [](const Message& message) {
-      return next_offset(message.offset);
-    });
-    const bool is_found = before != run.messages.end();
-    if (is_found && before->timestamp != fence.last_timestamp) {
-      if (owned->second.verified == Verified::NotSinceBegin) {
-        replace_by_time(run.partition);
-      } else {
-        start_over(run.partition);
-      }
-    } else if (is_found || run.messages.back().offset >= fence.next) {
-      owned->second.verified = Verified::Yes;
+    const bool is_the_one_before = next_offset(first.offset) == fence.next;
+    if (is_the_one_before && first.timestamp != fence.last_timestamp) {
+      replace_by_time(run.partition);
+    } else {
+      owned->second.is_unverified = false;
       log().commit(run.partition, fence.next);
     }
   }
@@ -164,7 +148,7 @@ void DeliveryLane::verify_fences() {
 }
 
 Step DeliveryLane::deliver() {
-  if (!in_hand_->is_verified) verify_fences();
+  if (!in_hand_->is_verified) verify_first_messages();
   if (!in_hand_->plan) {
     in_hand_->plan = plan_batch(in_hand_->batch, {.lane = options_.name,
                                                   .owned = owned_,
@@ -286,32 +270,22 @@ Step DeliveryLane::settle_doubt() {
   return Step::Done;
 }
 
-/// Takes the sink's fences for true and plans the batch in hand anew from there. A refusal is no
-/// reason to resign: a zombie's late write refuses its rightful successor too.
+/// Takes the sink's fences for true and plans the batch in hand anew. A refusal is no reason to
+/// resign: a zombie's late write refuses its rightful successor too. Where somebody else moved the
+/// fence, or the sink forgot it, we start over from what the sink holds: whoever moved it may have
+/// read another log than we did, before it was truncated or made anew, and only a begin() looks.
 void DeliveryLane::adopt(const FenceMap& actual, std::span<const TopicPartition> partitions) {
   for (const TopicPartition& partition : partitions) {
     const auto owned = owned_.find(partition);
     if (owned == owned_.end()) continue;
-    if (!log().owns(partition)) {
-      lose(partition);
-      continue;
-    }
     const auto fence = actual.find(partition);
-    if (planted(PlantedBug::VictimResigns) &&
-        (fence == actual.end() || fence->second != owned->second.fence)) {
+    const bool is_ours = fence != actual.end() && fence->second == owned->second.fence;
+    const bool resigns = planted(PlantedBug::VictimResigns) && !is_ours;
+    if (resigns || !log().owns(partition)) {
       lose(partition);
-      continue;
+    } else if (!is_ours) {
+      start_over(partition);
     }
-    if (fence != actual.end() && goes_on_from(owned->second.fence, fence->second)) {
-      if (owned->second.fence == fence->second) continue;
-      owned->second.fence = fence->second;
-      const bool can_verify = fence->second.last_timestamp != EventTime{};
-      owned->second.verified = can_verify ? Verified::NotSinceMove : Verified::Yes;
-      if (in_hand_) in_hand_->is_verified = false;
-      continue;
-    }
-    // The sink forgot something, or the log is another: start over from what the sink holds now.
-    start_over(partition);
   }
   if (in_hand_) {
     in_hand_->plan.reset();

@@ -105,7 +105,7 @@ class DeliveryLane {
     ReceivedAt taken_at{};
     RefusedRows refused_rows{};
     std::optional<LanePlan> plan{};
-    bool is_verified = false;  ///< fences were compared with the messages before them
+    bool is_verified = false;  ///< the first messages after a begin() were compared
     bool letters_are_put = false;
     bool is_doubtful = false;  ///< a reply was lost: the fences must be read before anything else
     std::optional<Committed> if_landed{};  ///< of every write of this batch without a reply
@@ -115,7 +115,7 @@ class DeliveryLane {
   void take(Polled polled);
   void lose(const TopicPartition& partition);
   void start_over(const TopicPartition& partition);
-  void verify_fences();
+  void verify_first_messages();
   Step deliver();
   void put_letters();
   Step write();

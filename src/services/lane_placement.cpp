@@ -135,11 +135,10 @@ void DeliveryLane::begin(const TopicPartition& partition, const Fence& fence,
   const std::optional<FetchId> fetch = log().begin(partition, from);
   std::erase(waiting_, partition);
   if (!fetch) return;  // lost meanwhile
-  owned_.insert_or_assign(
-      partition, OwnedPartition{.fence = fence,
-                                .fetch = *fetch,
-                                .route = route_for(partition.topic),
-                                .verified = can_verify ? Verified::NotSinceBegin : Verified::Yes});
+  owned_.insert_or_assign(partition, OwnedPartition{.fence = fence,
+                                                    .fetch = *fetch,
+                                                    .route = route_for(partition.topic),
+                                                    .is_unverified = can_verify});
   // So that a sink that forgets everything can be told from a group that never started. A fence
   // that may be that of another log is committed when it has proved right.
   if (!can_verify) log().commit(partition, fence.next);

@@ -18,19 +18,13 @@
 
 namespace signalbox {
 
-/// Whether the message before the fence was compared with what the fence says of it.
-enum class Verified : std::uint8_t {
-  Yes,
-  NotSinceBegin,  ///< the log was asked for that message: if it is another, so is the log
-  NotSinceMove,   ///< somebody else moved the fence: our messages may be those of an older log
-};
-
 /// A partition that this lane reads, and what it believes the sink's fence to be.
 struct OwnedPartition {
   Fence fence;
   FetchId fetch;
   std::expected<Route, Reject> route;  ///< of its topic; an error refuses every message
-  Verified verified = Verified::Yes;
+  /// The first message after a begin() is the one before the fence and has still to be compared.
+  bool is_unverified = false;
 };
 
 using OwnedPartitions = std::map<TopicPartition, OwnedPartition>;

@@ -50,7 +50,11 @@ struct SimPartition {
   Micros visible_at = 0;  ///< when clients learn of it
   Micros broken_at = -1;  ///< last truncation or replacement
   bool is_truncated = false;
-  std::map<std::int64_t, int> epochs;  ///< of delivered messages, and the process of the first
+  struct Epoch {
+    int process = 0;  ///< who began it
+    bool has_messages = false;
+  };
+  std::map<std::int64_t, Epoch> epochs;
 
   std::int64_t end() const { return static_cast<std::int64_t>(slots.size()); }
 };

@@ -63,7 +63,7 @@ void Oracle::check_data(const Call& call, const Move& move, StoreState&, Partiti
     }
     at = next_offset(row.offset);
   }
-  if (seq > 0) world_.log().partition(partition).epochs.emplace(from.epoch, call.process);
+  if (seq > 0) world_.log().partition(partition).epochs[from.epoch].has_messages = true;
   if (to.seq != seq) world_.fail("the fence counts other messages than it carries in " + where);
   if (to.epoch != from.epoch) world_.fail("the epoch changes without a loss in " + where);
   if (to.next < from.next) world_.fail("the fence goes backwards in " + where);
@@ -161,14 +161,16 @@ void Oracle::check_placement(const Call& call, const Move& move, StoreState& sta
   if (fence.seq != 0) world_.fail("an epoch does not begin with seq 0 in " + where);
   // A copy that lands after the sink was emptied begins the epoch of its original again; and two
   // machines' clocks may show the same millisecond.
-  const auto before = partition.epochs.find(fence.epoch);
-  if (before != partition.epochs.end() && before->second == call.process && !call.is_copy) {
+  const auto [epoch, is_new] = partition.epochs.try_emplace(fence.epoch);
+  if (!is_new && epoch->second.has_messages && epoch->second.process == call.process &&
+      !call.is_copy) {
     world_.fail("an epoch is used twice in " + where);
   }
+  epoch->second.process = call.process;
   state.start[id] = fence.next.value;
   state.content[id].clear();
   // The log broke and the sink forgot: nothing is left that could tell.
-  if (move.incarnation != partition.incarnation || partition.is_truncated) {
+  if (move.incarnation != partition.incarnation || partition.broken_at >= 0) {
     return excuse_below(id, fence.next);
   }
   const bool starts_group = std::ranges::any_of(
