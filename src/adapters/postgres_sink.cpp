@@ -157,6 +157,8 @@ std::expected<PostgresSink::Plan, std::string> PostgresSink::plan(const WriteBat
       case Kind::Execution:
         others[static_cast<std::size_t>(record_kind(routed.route->kind))].push_back(i);
         break;
+      case Kind::TriggerSignal:
+        break;
     }
   }
   if (!candles.empty()) {

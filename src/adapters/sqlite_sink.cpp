@@ -110,6 +110,8 @@ SqliteSink::Rows SqliteSink::put_rows(Connection& file, const WriteBatch& batch)
         put(index,
             [&](const Routed& letter, ReceivedAt at) { file.tables.put_letter(letter, at); });
         break;
+      case Kind::TriggerSignal:
+        break;
     }
   }
   const Coalesced coalesced = coalesce_candles(batch.messages, candles);

@@ -50,12 +50,23 @@ std::atomic<LogLevel>& log_level() {
   return level;
 }
 
+void append_texts(std::string& line, LogValue::Texts texts) {
+  line += '[';
+  for (const std::string_view text : texts) {
+    if (line.back() != '[') line += ',';
+    append_json_string(line, text);
+  }
+  line += ']';
+}
+
 void append_value(std::string& line, const LogValue& value) {
   std::visit(
       [&line](const auto& v) {
         using T = std::decay_t<decltype(v)>;
         if constexpr (std::is_same_v<T, std::string_view>) {
           append_json_string(line, v);
+        } else if constexpr (std::is_same_v<T, LogValue::Texts>) {
+          append_texts(line, v);
         } else if constexpr (std::is_same_v<T, double>) {
           append_json_number(line, v);
         } else if constexpr (std::is_same_v<T, bool>) {

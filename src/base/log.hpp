@@ -26,11 +26,12 @@ std::optional<LogLevel> parse_log_level(std::string_view name);
 /// The upper-case name: "WARNING".
 std::string_view to_text(LogLevel level);
 
-/// One value of a log line: text, a whole number, a double or a boolean. Borrows text, so it lives
-/// as long as the call.
+/// One value of a log line: text, a whole number, a double, a boolean or a list of texts. Borrows
+/// text, so it lives as long as the call.
 class LogValue {
  public:
-  using Variant = std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool>;
+  using Texts = std::span<const std::string_view>;
+  using Variant = std::variant<std::string_view, std::int64_t, std::uint64_t, double, bool, Texts>;
 
   template <typename T>
     requires std::convertible_to<const T&, std::string_view>
@@ -39,6 +40,8 @@ class LogValue {
   template <typename T>
     requires std::is_arithmetic_v<T>
   LogValue(T number) : value_{widest(number)} {}  // NOLINT: implicit on purpose
+
+  LogValue(Texts texts) : value_{texts} {}  // NOLINT: implicit on purpose
 
   const Variant& get() const { return value_; }
 

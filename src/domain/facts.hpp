@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 #include "domain/message.hpp"
 #include "domain/routing.hpp"
 #include "domain/timeframe.hpp"
+#include "domain/trading_signal.hpp"
 
 namespace signalbox {
 
@@ -56,7 +58,9 @@ struct Facts {
   bool has_timeframe = false;
   bool is_closed = false;    ///< a candle that says so
   bool is_enriched = false;  ///< carries indicator fields (rsi_14, ema_12, macd_line, bb_upper)
-  std::variant<std::monostate, CandleFields, RecordFields, DeadLetterFields> record;
+  std::variant<std::monostate, CandleFields, RecordFields, DeadLetterFields,
+               std::shared_ptr<const TradingSignal>>
+      record;
 };
 
 /// One message on its way into a sink. Borrows from the batch and from the lane's routes.

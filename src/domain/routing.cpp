@@ -84,9 +84,9 @@ std::string escaped(std::string_view topic) {
 }  // namespace
 
 std::string_view name_of(Kind kind) {
-  constexpr std::array<std::string_view, 7> names{"candle",          "signal", "analyzer_signal",
-                                                  "filtered_signal", "order",  "execution",
-                                                  "dead_letter"};
+  constexpr std::array<std::string_view, 8> names{
+      "candle", "signal",    "analyzer_signal", "filtered_signal",
+      "order",  "execution", "dead_letter",     "trigger_signal"};
   return names[static_cast<std::size_t>(kind)];
 }
 

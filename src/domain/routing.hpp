@@ -21,7 +21,8 @@ enum class Kind : std::uint8_t {
   FilteredSignal,
   Order,
   Execution,
-  DeadLetter,  ///< our own topic of refused messages, copied into its table
+  DeadLetter,     ///< our own topic of refused messages, copied into its table
+  TriggerSignal,  ///< what the trigger reads: has no channel and no row
 };
 
 std::string_view name_of(Kind kind);

@@ -54,6 +54,7 @@ std::string_view data_type_of(const Route& route, const Facts& facts) {
       return "execution";
     case Kind::FilteredSignal:
     case Kind::DeadLetter:
+    case Kind::TriggerSignal:
       return {};
   }
   return {};

@@ -154,6 +154,7 @@ Step DeliveryLane::deliver() {
                                                   .owned = owned_,
                                                   .refused_rows = in_hand_->refused_rows,
                                                   .reader = io_.reader,
+                                                  .route_of = options_.route_of,
                                                   .now = in_hand_->taken_at});
   }
   const LanePlan& plan = *in_hand_->plan;

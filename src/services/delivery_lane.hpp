@@ -29,6 +29,10 @@ struct LaneOptions {
   std::string name;     ///< redis, redis-priority, postgres, postgres-priority: on dead letters
   std::string label{};  ///< in status and log; tells loops of one name apart; empty: the name
   StartAt first_start = StartAt::Earliest;
+  RouteOf route_of = route_for;  ///< what the messages of a topic are
+  /// Where a sink that forgot its fences lost the messages' effects with them: how far before the
+  /// group's commit to go on. Absent: at the commit.
+  std::optional<std::chrono::milliseconds> rewind_when_forgotten{};
   PollLimits poll{};
   std::chrono::milliseconds poll_wait{100};
   Backoff::Limits backoff{};
@@ -134,6 +138,7 @@ class DeliveryLane {
   [[nodiscard]] bool place_fences(std::span<const FenceMove> moves);
   FenceMove placement(const TopicPartition& partition, const FenceMap& fences,
                       const LogRange& range, GroupHistory history);
+  Offset rewound(const TopicPartition& partition, Offset commit);
   void begin(const TopicPartition& partition, const Fence& fence, const LogRange& range);
   void replace_by_time(const TopicPartition& partition);
   void clear_gaps();

@@ -101,6 +101,7 @@ FenceMove DeliveryLane::placement(const TopicPartition& partition, const FenceMa
   Offset next;
   if (const auto* at = std::get_if<ResumeAt>(&resume.where)) {
     next = at->offset;
+    if (resume.resume_case == ResumeCase::SinkForgot) next = rewound(partition, next);
   } else {
     next = log().offset_at(partition, std::get<ResumeByTime>(resume.where).time);
   }
@@ -128,6 +129,13 @@ FenceMove DeliveryLane::placement(const TopicPartition& partition, const FenceMa
   return {partition, fence, target};
 }
 
+/// A queue that was emptied has lost what the messages before the commit had put into it, too.
+Offset DeliveryLane::rewound(const TopicPartition& partition, Offset commit) {
+  if (!options_.rewind_when_forgotten) return commit;
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(io_.clock.now());
+  return std::min(commit, log().offset_at(partition, now - *options_.rewind_when_forgotten));
+}
+
 void DeliveryLane::begin(const TopicPartition& partition, const Fence& fence,
                          const LogRange& range) {
   const bool can_verify = fence.last_timestamp != EventTime{} && fence.next > range.begin;
@@ -137,7 +145,7 @@ void DeliveryLane::begin(const TopicPartition& partition, const Fence& fence,
   if (!fetch) return;  // lost meanwhile
   owned_.insert_or_assign(partition, OwnedPartition{.fence = fence,
                                                     .fetch = *fetch,
-                                                    .route = route_for(partition.topic),
+                                                    .route = options_.route_of(partition.topic),
                                                     .is_unverified = can_verify});
   // So that a sink that forgets everything can be told from a group that never started. A fence
   // that may be that of another log is committed when it has proved right.

@@ -70,7 +70,7 @@ class Planner {
     if (!fields) {
       return std::unexpected(Reject{RejectReason::MalformedReplay, std::move(fields.error())});
     }
-    auto route = route_for(fields->topic);
+    auto route = context_.route_of(fields->topic);
     if (!route) return std::unexpected(std::move(route.error()));
     plan_.origins.push_back({{fields->topic, fields->partition}, *std::move(route)});
     const LanePlan::Origin& origin = plan_.origins.back();

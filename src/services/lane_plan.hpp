@@ -3,8 +3,10 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,9 @@
 #include "ports/sink.hpp"
 
 namespace signalbox {
+
+/// Names the route of a topic; the error refuses every message of it.
+using RouteOf = std::function<std::expected<Route, Reject>(std::string_view topic)>;
 
 /// A partition that this lane reads, and what it believes the sink's fence to be.
 struct OwnedPartition {
@@ -57,6 +62,7 @@ struct PlanContext {
   const OwnedPartitions& owned;
   const RefusedRows& refused_rows;
   PayloadReader& reader;
+  const RouteOf& route_of;
   ReceivedAt now;
 };
 

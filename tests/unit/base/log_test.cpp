@@ -1,5 +1,6 @@
 #include "base/log.hpp"
 
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
@@ -78,6 +79,16 @@ TEST(Log, StaysValidJsonWhateverTheTextHolds) {
   EXPECT_EQ(line["text"].get<std::string>(),
             "a\"b\\c\nd\0e\uFFFD"
             "f\uFFFD\uFFFDg\uFFFD\uFFFD\uFFFDh\u20AC\U0001F600i\uFFFD\uFFFD"sv);
+}
+
+TEST(Log, WritesListsOfTexts) {
+  const LogCapture log;
+  constexpr std::array<std::string_view, 2> kTickers{"AAPL", "a\"b"};
+  log_info("signal_received",
+           {{"tickers", LogValue::Texts{kTickers}}, {"none", LogValue::Texts{}}});
+  const json line = json::parse(log.lines().at(0));
+  EXPECT_EQ(line["tickers"], json({"AAPL", "a\"b"}));
+  EXPECT_EQ(line["none"], json::array());
 }
 
 TEST(Log, WritesNumbersThatAreNoneAsText) {
