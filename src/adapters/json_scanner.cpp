@@ -183,6 +183,46 @@ JsonStep JsonScanner::next_key_of_any_form(std::string_view& key) {
   return JsonStep::Key;
 }
 
+JsonType JsonScanner::next_type() const {
+  const char first = current();
+  if (first == '{') return JsonType::Object;
+  return first == '[' ? JsonType::Array : JsonType::String;
+}
+
+JsonStep JsonScanner::next_member(JsonValue& key) {
+  // Right behind its opening brace an object has no comma. No value ends with such a brace.
+  if (payload_[marks_[at_ - 1]] != '{') {
+    if (current() == ',') {
+      ++at_;
+      return read_key(key) ? JsonStep::Key : JsonStep::Malformed;
+    }
+    if (current() != '}') {
+      fail("`,` or `}`");
+      return JsonStep::Malformed;
+    }
+  }
+  if (current() == '}') {
+    ++at_;
+    return JsonStep::End;
+  }
+  return read_key(key) ? JsonStep::Key : JsonStep::Malformed;
+}
+
+JsonStep JsonScanner::next_element() {
+  const bool is_first = payload_[marks_[at_ - 1]] == '[';
+  if (current() == ']') {
+    ++at_;
+    return JsonStep::End;
+  }
+  if (is_first) return JsonStep::Key;
+  if (current() != ',') {
+    fail("`,` or `]`");
+    return JsonStep::Malformed;
+  }
+  ++at_;
+  return JsonStep::Key;
+}
+
 bool JsonScanner::read_value(JsonValue& value) {
   const char first = current();
   if (first != '{' && first != '[') return read_leaf(value);
@@ -195,6 +235,7 @@ bool JsonScanner::read_value(JsonValue& value) {
 bool JsonScanner::skip_container() {
   std::bitset<kDepthMax> is_object;
   std::size_t depth = 0;
+  container_depth_ = 0;
   JsonValue key;
   JsonValue value;
   for (;;) {
@@ -204,6 +245,7 @@ bool JsonScanner::skip_container() {
       // The object that is walked is a level too.
       if (depth + 1 == kDepthMax) return fail("at most 1024 levels");
       is_object.set(depth++, opening == '{');
+      container_depth_ = std::max(container_depth_, depth);
       ++at_;
       if (current() != (opening == '{' ? '}' : ']')) {
         if (opening == '{' && !read_key(key)) return false;

@@ -38,9 +38,10 @@ struct JsonValue {
 
 enum class JsonStep : std::uint8_t { Key, End, Malformed };
 
-/// Walks the members of one JSON object and checks all of the text on the way: UTF-8, structure,
-/// strings with their escapes, and that every scalar is a JSON token, NaN, Infinity or -Infinity.
-/// Only after End is the payload known to be good. Keys may repeat. Nesting ends at kDepthMax.
+/// Walks the members of one JSON object, and of what is entered inside it, and checks all of the
+/// text on the way: UTF-8, structure, strings with their escapes, and that every scalar is a JSON
+/// token, NaN, Infinity or -Infinity. Only after End is the payload known to be good. Keys may
+/// repeat. Nesting ends at kDepthMax.
 ///
 /// The first stage of simdjson finds where tokens begin and checks UTF-8, 64 bytes at a time. The
 /// walk goes over that index in a loop, so that depth costs no stack. (On-Demand would not do: it
@@ -63,6 +64,27 @@ class JsonScanner {
 
   /// The value of that key. False means Malformed.
   bool read_value(JsonValue& value);
+
+  /// What begins here, judged by its first character: Object, Array, or String for any scalar.
+  JsonType next_type() const;
+
+  /// Steps into the array or object that is the next value; its members and elements are then
+  /// taken with the two functions below until End, which steps out of it again. Whoever calls
+  /// bounds how often that is done inside each other.
+  void enter() { ++at_; }
+
+  /// As next_key(), of an object that was entered. The key's escapes are not resolved.
+  JsonStep next_member(JsonValue& key);
+
+  /// Key means: there is an element, and its value is next.
+  JsonStep next_element();
+
+  /// Index of the next token; of the byte behind the last one, which must be no scalar.
+  std::size_t next_at() const { return at_ < marks_.size() ? marks_[at_] : payload_.size(); }
+  std::size_t behind_container() const { return marks_[at_ - 1] + 1; }
+
+  /// How deep the last container that read_value() took is nested: 1 when it holds no other.
+  std::size_t container_depth() const { return container_depth_; }
 
   const Reject& failure() const { return failure_; }
 
@@ -90,6 +112,7 @@ class JsonScanner {
   std::span<const std::uint32_t> marks_;  ///< where each token of the payload begins
   std::size_t at_ = 0;  ///< the next of marks_; at 0, the object has just been opened
   bool has_backslash_ = false;
+  std::size_t container_depth_ = 0;
   std::size_t closing_brace_ = 0;
   std::string key_;
   Reject failure_{RejectReason::NotJson, {}};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <forward_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,8 +51,10 @@ struct TradingSignal {
   /// `metadata` as JSON text, fit to be put into a task: without `ticker_pipelines`, and with no
   /// key that a worker takes for a typed value. `{}` when absent or null. At most 64 kB.
   std::string_view metadata = "{}";
-  bool is_metadata_reduced = false;    ///< it was larger: only what workers read was kept
-  std::vector<std::string> unescaped;  ///< owns what the views cannot borrow
+  bool is_metadata_reduced = false;  ///< larger or deeper: only what workers read was kept
+  /// Elements of `tickers` and values that were left out because of their type.
+  std::uint32_t left_out = 0;
+  std::forward_list<std::string> unescaped;  ///< owns what the views cannot borrow; stays in place
 
   TradingSignal() = default;
   TradingSignal(TradingSignal&&) = default;
