@@ -69,6 +69,7 @@ struct Routed {
   const Route* route;
   const TopicPartition* source;  ///< where it was first seen (a replay keeps its first place)
   Offset source_offset;
+  const TopicPartition* read_from = nullptr;  ///< whose fence passes it
   std::uint64_t seq = 0;  ///< count of the partition it is read from, kept in its fence
   std::int64_t epoch = 0;
   bool is_replay = false;

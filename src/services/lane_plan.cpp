@@ -46,6 +46,7 @@ class Planner {
       if (refused != context_.refused_rows.end()) routed = std::unexpected(refused->second);
     }
     if (!routed) return reject(message, partition, std::move(routed.error()));
+    routed->read_from = &partition;
     routed->seq = ++fence.seq;
     routed->epoch = fence.epoch;
     plan_.routed.push_back(*std::move(routed));
