@@ -35,6 +35,14 @@ std::expected<Fence, std::string> decode_fence(std::string_view text);
 /// A fence per partition; a partition without one is absent.
 using FenceMap = std::map<TopicPartition, Fence>;
 
+/// The step of one partition's fence that goes with a write. `expected` absent: the sink must
+/// hold no fence for this partition yet.
+struct FenceMove {
+  TopicPartition partition;
+  std::optional<Fence> expected;
+  Fence next;
+};
+
 /// The reserved name under which a sink remembers that a group has started: written with the
 /// first fences, so that a partition found later is known to have appeared later. No Kafka topic
 /// can have this name.

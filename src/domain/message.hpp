@@ -26,6 +26,9 @@ using EventTime = std::chrono::sys_time<std::chrono::milliseconds>;
 /// UTC, microseconds: the resolution of `received_at`.
 using ReceivedAt = std::chrono::sys_time<std::chrono::microseconds>;
 
+/// The database's clock, UTC. Compared with times of the same database only.
+using DatabaseTime = std::chrono::sys_time<std::chrono::microseconds>;
+
 struct TopicPartition {
   std::string topic;
   std::int32_t partition = 0;

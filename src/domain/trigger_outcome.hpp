@@ -3,6 +3,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace signalbox {
@@ -46,6 +47,20 @@ constexpr std::string_view name_of(TriggerOutcome outcome) {
                                                                      "no_user",
                                                                      "backtest_off"};
   return names[static_cast<std::size_t>(outcome)];
+}
+
+/// One letter an outcome, in the order of the enumerators: the packed form of the outcome stream.
+inline constexpr std::string_view kOutcomeLetters = "EHBSQVDXMNTCRUK";
+static_assert(kOutcomeLetters.size() == kTriggerOutcomeCount);
+
+constexpr char letter_of(TriggerOutcome outcome) {
+  return kOutcomeLetters[static_cast<std::size_t>(outcome)];
+}
+
+constexpr std::optional<TriggerOutcome> outcome_from(char letter) {
+  const std::size_t at = kOutcomeLetters.find(letter);
+  if (at == std::string_view::npos) return std::nullopt;
+  return static_cast<TriggerOutcome>(at);
 }
 
 }  // namespace signalbox

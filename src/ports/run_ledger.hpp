@@ -1,16 +1,13 @@
 #pragma once
 
-#include <chrono>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "domain/message.hpp"
 #include "domain/uuid.hpp"
 
 namespace signalbox {
-
-/// The database's clock, UTC. Compared with times of the same database only.
-using DatabaseTime = std::chrono::sys_time<std::chrono::microseconds>;
 
 /// A run that keeps its pair busy.
 struct ActiveRun {

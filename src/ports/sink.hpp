@@ -12,14 +12,6 @@
 
 namespace signalbox {
 
-/// The step of one partition's fence that goes with a write. `expected` absent: the sink must
-/// hold no fence for this partition yet.
-struct FenceMove {
-  TopicPartition partition;
-  std::optional<Fence> expected;
-  Fence next;
-};
-
 /// What one write carries: all of it, or nothing, becomes visible together with all fence moves.
 /// Messages are grouped by partition and in offset order; there may be moves without messages.
 struct WriteBatch {
