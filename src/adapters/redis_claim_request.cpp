@@ -16,9 +16,6 @@ namespace {
 constexpr std::size_t kPairUuidLength = 36;
 constexpr std::size_t kKeptBytesMax = 4'000'000;
 
-/// What the fences and fixed parts of a call may take beyond kMaxBytesPerCall.
-constexpr std::size_t kFixedBytesMax = 1'000'000;
-
 constexpr std::size_t kNumbersBeforeRequests = 17;
 constexpr std::size_t kNumbersPerRequest = 6;
 
@@ -233,6 +230,7 @@ void ClaimRequest::add_fences(const ClaimBatch& batch) {
 
 void ClaimRequest::add_tasks(const ClaimBatch& batch, const ClaimContext& context,
                              CeleryMessages& messages) {
+  const std::size_t begin = arguments_.size();
   const std::string expires = iso_utc(ReceivedAt{context.now + context.rules.task_expires});
   for (std::size_t i = 0; i < batch.requests.size(); ++i) {
     const TaskRequest& request = batch.requests[i];
@@ -257,6 +255,7 @@ void ClaimRequest::add_tasks(const ClaimBatch& batch, const ClaimContext& contex
     head_ += request.signal_key;
     add(head_);
   }
+  SB_CHECK(batch.requests.size() <= 1 || arguments_.size() - begin <= kMaxBytesPerCall);
 }
 
 void ClaimRequest::build(const ClaimBatch& batch, std::string_view sha, const ClaimContext& context,
@@ -274,7 +273,6 @@ void ClaimRequest::build(const ClaimBatch& batch, std::string_view sha, const Cl
   for (const std::string& digest : digests_) add(digest);
   add_fences(batch);
   add_tasks(batch, context, messages);
-  SB_CHECK(arguments_.size() <= kMaxBytesPerCall + kFixedBytesMax);
 
   const TaskKeys& keys = context.keys;
   const std::size_t key_count = 11 + 2 * batch.moves.size();

@@ -5,7 +5,8 @@
 #include <utility>
 
 #include "adapters/redis_claim_script.hpp"
-#include "adapters/redis_keys.hpp"
+#include "adapters/redis_script_common.hpp"
+#include "adapters/redis_sweep_scripts.hpp"
 #include "adapters/resp.hpp"
 #include "base/check.hpp"
 #include "base/log.hpp"

@@ -131,8 +131,7 @@ struct ClaimRules {
 inline constexpr std::size_t kMaxTasksPerCall = 2'000;
 inline constexpr std::size_t kMaxBytesPerCall = 8'000'000;
 
-/// At most this many bytes of a call are spent on this request: its task and its outcome.
-std::size_t claim_bytes_max(const TaskRequest& request);
-std::size_t claim_bytes_max(const SettledPair& pair);
+/// At most this many bytes of a call are spent on one task of this signal, whatever its ticker.
+std::size_t claim_bytes_max(const TradingSignal& signal);
 
 }  // namespace signalbox

@@ -18,9 +18,6 @@
 namespace signalbox {
 namespace {
 
-/// What a task's message adds to its metadata, about.
-constexpr std::size_t kTaskFrameBytes = 2'000;
-
 const TradingSignal& signal_of(const Routed& routed) {
   return *std::get<std::shared_ptr<const TradingSignal>>(routed.facts.record);
 }
@@ -56,13 +53,7 @@ void count_after(const Claimed& claimed, TriggerCounters& counted) {
   for (const TriggerOutcome outcome : claimed.outcomes) {
     ++counted.outcomes[static_cast<std::size_t>(outcome)];
   }
-  for (const SettledPair& ended : claimed.ended) {
-    ++counted.after_held[static_cast<std::size_t>(ended.outcome)];
-  }
-}
-
-std::size_t bytes_of_task(const TradingSignal& signal) {
-  return signal.metadata.size() * 4 / 3 + kTaskFrameBytes;  // base64
+  counted.after_held[static_cast<std::size_t>(TriggerOutcome::Superseded)] += claimed.ended.size();
 }
 
 }  // namespace
@@ -142,7 +133,7 @@ void TriggerDesk::judge(const WriteBatch& batch, const PipelineIndex& index, Wor
     SignalPairs pairs{.routed = &routed,
                       .first_request = work.requests.size(),
                       .first_settled = work.settled.size(),
-                      .bytes_a_task = bytes_of_task(signal_of(routed))};
+                      .bytes_a_task = claim_bytes_max(signal_of(routed))};
     judge_signal(routed, index, work);
     pairs.requests = work.requests.size() - pairs.first_request;
     pairs.settled = work.settled.size() - pairs.first_settled;
