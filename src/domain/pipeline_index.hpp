@@ -60,6 +60,8 @@ struct NoMatch {
 class PipelineIndex {
  public:
   PipelineIndex();
+  /// Of several pipelines with one id the first counts. Throws std::length_error where 2^32
+  /// postings or 64 bits a posting are too few; a million pipelines with four subscriptions fit.
   explicit PipelineIndex(std::span<const Pipeline> pipelines);
   ~PipelineIndex();
   PipelineIndex(PipelineIndex&&) noexcept;
@@ -75,7 +77,8 @@ class PipelineIndex {
   bool watches(PipelineNumber number, std::string_view ticker) const;
 
   /// Appends whoever wants the signal, in order of the signal's tickers, then of the pipelines'
-  /// ids. A backtest's signal matches as any other does; where it is not allowed, nobody.
+  /// ids. A backtest's signal matches as any other does, at most the pipeline that it names; where
+  /// it is not allowed, nobody.
   void match(const TradingSignal& signal, const MatchRules& rules, std::vector<Match>& out) const;
 
   /// Appends everybody else who watches one of its tickers, each with the reason.
