@@ -199,7 +199,7 @@ class Admission {
   void enter(std::string_view ticker) {
     admitted_.clear();
     const TickerRouting* routing = find(ticker);
-    is_routed_ = routing != nullptr && !routing->pipelines.empty();
+    is_routed_ = routing != nullptr;
     if (!is_routed_) return;
     for (const Uuid& id : routing->pipelines) {
       const std::uint32_t number = number_of(id);

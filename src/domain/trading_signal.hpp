@@ -21,7 +21,9 @@ struct SignalTicker {
   std::string_view reasoning;        ///< JSON token as it came; empty when absent or null
 };
 
-/// The pipelines that the sender wants a ticker to reach (`metadata.ticker_pipelines`).
+/// The pipelines that the sender wants a ticker to reach (`metadata.ticker_pipelines`). A ticker
+/// whose list is empty is not filtered and has no entry, so an entry without pipelines lets nobody
+/// through.
 struct TickerRouting {
   std::string_view ticker;
   std::vector<Uuid> pipelines;  ///< ids that are no UUID name no pipeline and are left out

@@ -177,7 +177,7 @@ std::string verdict_of(const Pipeline& pipeline, const TradingSignal& signal,
   for (const TickerRouting& entry : signal.routing) {
     if (entry.ticker == said.ticker) routing = &entry;
   }
-  if (routing != nullptr && !routing->pipelines.empty() &&
+  if (routing != nullptr &&
       std::ranges::find(routing->pipelines, pipeline.id) == routing->pipelines.end()) {
     return "not_routed";
   }
