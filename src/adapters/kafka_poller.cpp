@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 
 constexpr std::chrono::milliseconds kPollWait = 100ms;
 constexpr std::size_t kDrainMax = 2'000;  ///< messages between two looks at the commands
-constexpr std::chrono::milliseconds kCloseWait = 4s;
+constexpr std::chrono::milliseconds kCloseWait = 3s;
 constexpr std::chrono::milliseconds kProbeEvery = 250ms;
 constexpr std::chrono::milliseconds kProbeWait = 100ms;
 constexpr std::chrono::milliseconds kRebuildWaitMin = 1s;
@@ -74,6 +74,16 @@ std::vector<TopicPartition> names_in(const rd_kafka_topic_partition_list_t* list
   return names;
 }
 
+/// Some clients cannot be freed. One that was never given an assignment may be amid a join, and
+/// librdkafka before 2.3 aborts when it ends then (its issue 4312). The end of one that is not
+/// closed waits for requests that may not be answered for minutes. They stay, without a word.
+void leave_alone(std::shared_ptr<rd_kafka_s> client) {
+  static Guarded<std::vector<std::shared_ptr<rd_kafka_s>>>& all =
+      *new Guarded<std::vector<std::shared_ptr<rd_kafka_s>>>;  // NOLINT: outlives every thread
+  rd_kafka_set_log_level(client.get(), 0);
+  all.with([&](auto& clients) { clients.push_back(std::move(client)); });
+}
+
 }  // namespace
 
 struct KafkaPoller::Callbacks {
@@ -96,9 +106,13 @@ KafkaPoller::KafkaPoller(const KafkaSourceOptions& options, KafkaHandOver& hando
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-KafkaPoller::~KafkaPoller() {
+KafkaPoller::~KafkaPoller() { stop(); }
+
+void KafkaPoller::stop() {
+  if (!thread_.joinable()) return;
   thread_.request_stop();
   wake();
+  thread_.join();
 }
 
 KafkaPoller::Client KafkaPoller::open() {
@@ -175,11 +189,16 @@ void KafkaPoller::rebuild(const std::stop_token& stop) {
   }
 }
 
-/// Leaves the group. Bounded, as a close without a broker may wait for ever.
+/// Leaves the group. Bounded, as a close may wait for ever: for a broker, or, behind a join, for
+/// other members of the group.
 void KafkaPoller::close() {
   if (!handle_) return;
   const auto deadline = std::chrono::steady_clock::now() + kCloseWait;
-  const bool is_safe = wait_for_first_assignment(deadline);
+  const bool may_be_freed = was_assigned_ || (fatal_ && !has_joined());
+  // librdkafka 2.0.2 sends no word when a member without partitions is closed: the group would wait
+  // for it until its session is over, and the members that leave now would wait for the group. To
+  // unsubscribe is to leave. A static member is meant to stay.
+  if (owned_.empty() && !options_.group_instance_id) rd_kafka_unsubscribe(handle_);
   Queue queue = queue_.copy();
   const std::string error = kafka_take_error(rd_kafka_consumer_close_queue(handle_, queue.get()));
   while (error.empty() && !rd_kafka_consumer_closed(handle_) &&
@@ -188,6 +207,11 @@ void KafkaPoller::close() {
       rd_kafka_message_destroy(message);
     }
   }
+  const bool is_closed = !error.empty() || rd_kafka_consumer_closed(handle_) != 0;
+  if (!is_closed) {
+    log_info("kafka_left_without_goodbye",
+             {{"client", options_.connection.client_id}, {"after_s", kCloseWait.count()}});
+  }
   take_away(std::vector<KafkaPartition*>(owned_));
   chunks_.clear();
   handover_.clear();
@@ -195,29 +219,15 @@ void KafkaPoller::close() {
   queue_.set(nullptr);
   queue.reset();  // before the client that it is a part of
   handle_ = nullptr;
-  if (!is_safe) {
-    // Left alone on purpose, as the comment of wait_for_first_assignment() says.
-    static_cast<void>(std::make_unique<Client>(client_.copy()).release());
-  }
+  if (!may_be_freed || !is_closed) leave_alone(client_.copy());
   client_.set(nullptr);
 }
 
-/// librdkafka before 2.3 aborts when a client ends that has joined a group and was never given an
-/// assignment (its issue 4312). So a join in progress is waited for; where that takes too long the
-/// client is left alone, closed but never freed. Returns whether it may be freed.
-bool KafkaPoller::wait_for_first_assignment(std::chrono::steady_clock::time_point deadline) {
-  const auto has_joined = [this] {
-    char* member_id = rd_kafka_memberid(handle_);
-    const bool joined = member_id && *member_id;
-    if (member_id) rd_kafka_mem_free(handle_, member_id);
-    return joined;
-  };
-  while (!was_assigned_ && !fatal_ && std::chrono::steady_clock::now() < deadline && has_joined()) {
-    if (rd_kafka_message_t* message = rd_kafka_consumer_poll(handle_, ms_of(kPollWait))) {
-      rd_kafka_message_destroy(message);
-    }
-  }
-  return was_assigned_ || !has_joined();
+bool KafkaPoller::has_joined() const {
+  char* member_id = rd_kafka_memberid(handle_);
+  const bool joined = member_id && *member_id;
+  if (member_id) rd_kafka_mem_free(handle_, member_id);
+  return joined;
 }
 
 void KafkaPoller::serve_commands() {

@@ -34,6 +34,9 @@ class KafkaPoller {
   KafkaPoller(const KafkaPoller&) = delete;
   KafkaPoller& operator=(const KafkaPoller&) = delete;
 
+  /// Leaves the group and ends the polling thread; the client is gone then.
+  void stop();
+
   /// The client as it is now; null while it is made anew. Any thread.
   Client client() const { return client_.copy(); }
 
@@ -66,7 +69,7 @@ class KafkaPoller {
   void run(const std::stop_token& stop);
   void rebuild(const std::stop_token& stop);
   void close();
-  bool wait_for_first_assignment(std::chrono::steady_clock::time_point deadline);
+  bool has_joined() const;
 
   void serve_commands();
   void start(const std::vector<KafkaBegin>& begins);

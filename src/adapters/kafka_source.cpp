@@ -133,6 +133,8 @@ KafkaSource::KafkaSource(KafkaSourceOptions options)
 
 KafkaSource::~KafkaSource() = default;
 
+void KafkaSource::leave() { parts_->poller->stop(); }
+
 Polled KafkaSource::poll(const PollLimits& limits, std::chrono::milliseconds wait) {
   KafkaHandOver& handover = parts_->handover;
   if (handover.has_commands()) parts_->poller->wake();

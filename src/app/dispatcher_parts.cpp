@@ -134,6 +134,7 @@ LaneParts make_lane(const DispatcherConfig& config, const LanePlace& place) {
                    .poll = {.messages = config.batch_max},
                    .seed = static_cast<std::uint64_t>(getpid())};
   parts.report_source = [&status_of = *source] { return report_of(status_of); };
+  parts.leave_log = [&leaving = *source] { leaving.leave(); };
   parts.source = std::move(source);
   parts.sink = make_sink(config, place);
   parts.dead_letters = std::make_unique<KafkaDeadLetters>(KafkaDeadLettersOptions{

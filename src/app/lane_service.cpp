@@ -14,6 +14,8 @@ constexpr std::size_t kRateSeconds = 10;
 
 /// From the signal to the process's end, a second less than it may take.
 constexpr std::chrono::seconds kStopMax{9};
+constexpr std::chrono::seconds kStopToldEvery{3};
+static_assert(kStopMax % kStopToldEvery == std::chrono::seconds{0});
 
 }  // namespace
 
@@ -22,7 +24,7 @@ LaneService::LaneService(HttpServer::Options http)
 
 LaneService::~LaneService() {
   http_.stop();
-  leave_groups();
+  end_lanes();
 }
 
 void LaneService::add_lane(const std::string& name, Urgency urgency,
@@ -99,28 +101,47 @@ void LaneService::run(ShutdownSignals& signals,
   for (const auto& lane : lanes_) lane->request_stop();
   for (const auto& lane : lanes_) lane->join();
   http_.stop();  // it asks the lanes
-  leave_groups();
+  end_lanes();
   log_info("stopped");
 }
 
-/// A source may take seconds to leave its group, so all leave at once.
-void LaneService::leave_groups() {
-  std::vector<std::jthread> leaving;
-  leaving.reserve(lanes_.size());
-  for (std::unique_ptr<LaneUnit>& lane : lanes_) {
-    leaving.emplace_back([&lane] { lane.reset(); });
+/// What a lane holds may take a while to close, so all do it at once.
+void LaneService::end_lanes() {
+  std::vector<std::unique_ptr<LaneUnit>> lanes;
+  {
+    const std::lock_guard lock{lanes_end_};
+    std::swap(lanes, lanes_);
   }
+  std::vector<std::jthread> ending;
+  ending.reserve(lanes.size());
+  for (std::unique_ptr<LaneUnit>& lane : lanes) {
+    ending.emplace_back([&lane] { lane.reset(); });
+  }
+}
+
+/// Whom the stop waits for, lane by lane.
+std::string LaneService::unfinished() {
+  const std::lock_guard lock{lanes_end_};
+  std::string all;
+  for (const auto& lane : lanes_) {
+    const std::string one = lane->waits_for();
+    if (!one.empty()) all += (all.empty() ? "" : "; ") + one;
+  }
+  return all.empty() ? "connections to close" : all;
 }
 
 /// A server that does not answer may hold a lane for longer than a container is given to stop. To
 /// be cut short costs what a crash costs, which is nothing: the fences have not moved.
 void LaneService::limit_the_stop() {
-  stop_limit_ = std::jthread{[](const std::stop_token& ended) {
+  stop_limit_ = std::jthread{[this](const std::stop_token& ended) {
     std::mutex mutex;
     std::condition_variable_any waiting;
     std::unique_lock lock{mutex};
-    waiting.wait_for(lock, ended, kStopMax, [] { return false; });
-    if (ended.stop_requested()) return;
+    for (std::chrono::seconds passed{0}; passed < kStopMax; passed += kStopToldEvery) {
+      waiting.wait_for(lock, ended, kStopToldEvery, [] { return false; });
+      if (ended.stop_requested()) return;
+      log_info("stop_waits", {{"for", unfinished()}});
+    }
     log_error(
         "stop_cut_short",
         {{"after_s", kStopMax.count()},

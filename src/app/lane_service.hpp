@@ -48,18 +48,20 @@ class LaneService {
   };
 
   void sample_rates();
-  void leave_groups();
+  void end_lanes();
   void limit_the_stop();
+  std::string unfinished();
   HttpResponse metrics_answer();
 
-  std::jthread stop_limit_;  // first: it watches over the end of all the others
+  std::vector<std::unique_ptr<LaneUnit>> lanes_;  // fixed from before HTTP starts to after its end
+  std::mutex lanes_end_;                          // between their end and who watches over the stop
+  std::jthread stop_limit_;                       // watches over the end of all that follows
   SystemClock clock_;
   ReceivedAt started_;
   MetricsRegistry registry_;
   std::mutex metrics_mutex_;  // LaneMetrics is used by one scrape at a time
   LaneMetrics metrics_;
   std::atomic<ServicePhase> phase_ = ServicePhase::Running;
-  std::vector<std::unique_ptr<LaneUnit>> lanes_;  // fixed before HTTP starts
   std::deque<Sample> samples_;
   Guarded<std::vector<double>> rates_;
   HttpServer http_;  // last: stops answering before what it asks goes away

@@ -6,6 +6,8 @@
 
 #include <future>
 
+#include "base/log.hpp"
+
 namespace signalbox {
 namespace {
 
@@ -42,11 +44,34 @@ LaneUnit::LaneUnit(const std::function<LaneParts()>& make, Urgency urgency, Cloc
       return;
     }
     made.set_value();
-    lane_->run(stop);
+    run(stop);
   }};
   is_made.get();
 }
 
 LaneUnit::~LaneUnit() = default;
+
+/// Each lane leaves its group as soon as it is done: those that are not may be waiting for the
+/// group, and the group for those that leave.
+void LaneUnit::run(const std::stop_token& stop) {
+  lane_->run(stop);
+  phase_ = Phase::Leaving;
+  if (parts_.leave_log) parts_.leave_log();
+  phase_ = Phase::Ended;
+  log_info("lane_stopped", {{"lane", parts_.options.label}});
+}
+
+std::string LaneUnit::waits_for() const {
+  const std::string& label = parts_.options.label;
+  switch (phase_.load()) {
+    case Phase::Delivering:
+      return label + ": an answer of " + (lane_->talks_to_sink() ? sink_name() : log_name());
+    case Phase::Leaving:
+      return label + ": its leave of " + log_name();
+    case Phase::Ended:
+      return {};
+  }
+  return {};
+}
 
 }  // namespace signalbox

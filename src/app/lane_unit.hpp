@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,6 +38,8 @@ struct LaneParts {
   std::unique_ptr<DeadLetters> dead_letters;
   std::unique_ptr<PayloadReader> reader;
   std::function<SourceReport()> report_source;  ///< any thread
+  /// Gives up the source's share of the log; the last call to it. Empty where nobody shares.
+  std::function<void()> leave_log{};
 };
 
 /// Whether a lane's threads give way to others when the cores are busy.
@@ -53,11 +56,16 @@ class LaneUnit {
   LaneUnit(const LaneUnit&) = delete;
   LaneUnit& operator=(const LaneUnit&) = delete;
 
-  /// The lane takes nothing new; join() returns when the batch in hand is settled or given up.
+  /// The lane takes nothing new; join() returns when the batch in hand is settled or given up, and
+  /// its share of the log is left to others.
   void request_stop() { thread_.request_stop(); }
   void join() {
     if (thread_.joinable()) thread_.join();
   }
+
+  /// After request_stop(): what the lane's thread does, and whom it waits for, in words for a
+  /// person. Empty when it has ended. Any thread.
+  std::string waits_for() const;
 
   const std::string& sink_name() const { return parts_.sink_name; }
   const std::string& log_name() const { return parts_.log_name; }
@@ -67,7 +75,12 @@ class LaneUnit {
   void acknowledge_gaps() { lane_->acknowledge_gaps(); }
 
  private:
+  enum class Phase : std::uint8_t { Delivering, Leaving, Ended };
+
+  void run(const std::stop_token& stop);
+
   LatencySummary& delays_;
+  std::atomic<Phase> phase_ = Phase::Delivering;
   LaneParts parts_;
   std::unique_ptr<DeliveryLane> lane_;
   std::jthread thread_;  // last: ends before anything that it uses goes away

@@ -68,7 +68,7 @@ Step DeliveryLane::step() {
   try {
     result = guarded_step();
   } catch (const IoError& error) {
-    mark_down(*talking_to_, error.what());
+    mark_down(*talking_to_.load(), error.what());
     // What the sink holds when it comes back may be older than what we believe.
     const bool recheck_next = talking_to_ == &status_.sink;
     if (recheck_next && !planted(PlantedBug::ForgetsToRecheck)) must_recheck_ = true;

@@ -97,6 +97,9 @@ class DeliveryLane {
 
   LaneStatus status() const { return published_.copy(); }
 
+  /// Whether the last call to the outside was one to the sink, and not to the log. Any thread.
+  bool talks_to_sink() const { return talking_to_ == &status_.sink; }
+
   /// An operator has seen the gaps: they are taken out of the fences with the next step.
   void acknowledge_gaps() { acknowledge_ = true; }
 
@@ -172,7 +175,7 @@ class DeliveryLane {
   std::chrono::steady_clock::time_point last_recheck_{};
   std::chrono::steady_clock::time_point last_fences_published_{};
   LaneStatus status_;
-  DependencyState* talking_to_ = &status_.log;
+  std::atomic<DependencyState*> talking_to_ = &status_.log;
   Guarded<LaneStatus> published_;
 };
 
