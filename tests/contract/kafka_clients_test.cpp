@@ -91,13 +91,14 @@ TEST_F(KafkaClients, OfALargePayloadTheDeadLetterKeepsTheHeadTheSizeAndTheHash) 
 
 TEST_F(KafkaClients, DeadLettersUseATopicThatIsThereAsItIs) {
   const std::string topic = fresh_name("signalbox.letters");
-  kafka_log_under_test()->create_topic(topic, 3);
+  const auto log = kafka_log_under_test();
+  log->create_topic(topic, 3);
   KafkaDeadLetters letters({.connection = {.brokers = kafka_broker()}, .topic = topic});
 
   letters.put(std::vector{letter_of("x")});
   letters.put(std::vector{letter_of("y")});
 
-  const auto source = kafka_log_under_test()->make_member({fresh_name("group"), "a", {topic}});
+  const auto source = log->make_member({fresh_name("group"), "a", {topic}});
   EXPECT_THAT(source->all_partitions(), SizeIs(3));
 }
 
@@ -161,6 +162,18 @@ TEST_F(KafkaClients, ASourceRefusesPropertiesThatTheLibraryDoesNotKnow) {
                             .group_id = "g",
                             .topics = {"^x$"}}),
                std::invalid_argument);
+}
+
+/// The library aborts the process where a client is freed amid its first join.
+TEST_F(KafkaClients, AMemberMayEndAtAnyMomentOfItsJoin) {
+  const std::string topic = fresh_name("brief");
+  const auto log = kafka_log_under_test();
+  log->create_topic(topic, 1);
+  for (int moment = 0; moment < 50; ++moment) {
+    const auto member = log->make_member({fresh_name("group"), "brief", {topic}});
+    const auto until = std::chrono::steady_clock::now() + moment * 1ms;
+    while (std::chrono::steady_clock::now() < until) member->poll({}, 1ms);
+  }
 }
 
 /// Many partitions are begun with few requests, and a second member takes its half.

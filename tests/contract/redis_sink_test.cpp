@@ -36,10 +36,14 @@ INSTANTIATE_TEST_SUITE_P(Redis, SinkContract,
 /// A script that holds the server, from a connection of its own.
 std::jthread keep_server_busy(std::chrono::milliseconds duration) {
   return std::jthread{[duration] {
-    RedisControl{}.ask({"EVAL",
-                        "local s = redis.call('TIME') repeat local t = redis.call('TIME') "
-                        "until (t[1] - s[1]) * 1000 + (t[2] - s[2]) / 1000 > tonumber(ARGV[1])",
-                        "0", std::to_string(duration.count())});
+    try {
+      RedisControl{}.ask({"EVAL",
+                          "local s = redis.call('TIME') repeat local t = redis.call('TIME') "
+                          "until (t[1] - s[1]) * 1000 + (t[2] - s[2]) / 1000 > tonumber(ARGV[1])",
+                          "0", std::to_string(duration.count())});
+    } catch (const std::runtime_error& error) {
+      ADD_FAILURE() << error.what();
+    }
   }};
 }
 
