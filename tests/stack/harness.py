@@ -18,7 +18,7 @@ import uuid
 
 import psycopg
 import redis
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -26,6 +26,8 @@ BINARY = pathlib.Path(os.environ.get("SIGNALBOX", REPO / "build/signalbox"))
 BROKER = os.environ.get("KAFKA_BROKER", "127.0.0.1:19092")
 REDIS_HOST = os.environ.get("REDIS_HOST", "127.0.0.1")
 REDIS_PORT = int(os.environ.get("REDIS_PORT", "16379"))
+
+NO_PARTITION = (KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC)
 
 Place = collections.namedtuple("Place", "topic partition offset")
 
@@ -97,6 +99,7 @@ class Produced:
                 self.messages[place] = value
 
         options = {} if partition is None else {"partition": partition}
+        deadline = time.monotonic() + 30
         while True:
             try:
                 self.producer.produce(topic, value, key=key, headers=headers,
@@ -104,7 +107,22 @@ class Produced:
                 break
             except BufferError:
                 self.producer.poll(0.1)
+            except KafkaException as error:
+                self.wait_for_partition(error.args[0], topic, partition, deadline)
         self.producer.poll(0)
+
+    def wait_for_partition(self, error, topic, partition, deadline):
+        """What the producer knows of a topic may be older than its partitions."""
+        if error.code() not in NO_PARTITION or time.monotonic() > deadline:
+            raise KafkaException(error)
+        self.producer.list_topics(topic, timeout=10)
+        self.producer.poll(0.05)
+
+    def learn(self, topic, partitions):
+        """Before the first message with a partition, which would fail while the producer knows of
+        none: those that it holds until it has asked are judged by its first answer."""
+        wait_until(lambda: len(self.producer.list_topics(topic, timeout=10).topics[topic].partitions)
+                   >= partitions, 30, f"the partitions of {topic}")
 
     def flush(self, seconds=120):
         assert self.producer.flush(seconds) == 0, "the broker did not take everything"
@@ -115,12 +133,21 @@ class Produced:
 
 
 def create_topics(*names, partitions=3, config=None):
+    """Returns when every partition has a leader: who asks earlier is told of none."""
     admin = AdminClient({"bootstrap.servers": BROKER})
     futures = admin.create_topics(
         [NewTopic(name, partitions, 1, config=config or {}) for name in names])
     for future in futures.values():
         with contextlib.suppress(Exception):  # it may exist
             future.result(30)
+
+    def led(name):
+        topic = admin.list_topics(name, timeout=10).topics[name]
+        return not topic.error and topic.partitions and all(
+            partition.leader >= 0 for partition in topic.partitions.values())
+
+    for name in names:
+        wait_until(lambda name=name: led(name), 30, f"leaders of {name}")
 
 
 def delete_topics_of(symbol):

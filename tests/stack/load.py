@@ -28,6 +28,8 @@ class Load:
         self.stopping = threading.Event()
         self.thread = None
         create_topics(*topics_of(symbol), partitions=PARTITIONS)
+        for topic, partitions in topics_of(symbol).items():
+            produced.learn(topic, partitions)
 
     def send(self, count):
         for _ in range(count):
