@@ -2,8 +2,11 @@
 
 #include <libpq-fe.h>
 #include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "ports/io_error.hpp"
@@ -52,6 +55,16 @@ PostgresRows rows_of(const pg_result* result) {
   if (affected && *affected) rows.affected = std::stoull(affected);
   return rows;
 }
+
+struct FileDescriptor {
+  explicit FileDescriptor(int opened) : number(opened) {}
+  ~FileDescriptor() {
+    if (number >= 0) ::close(number);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int number;
+};
 
 void ignore_notice(void*, const pg_result*) {}
 
@@ -265,6 +278,54 @@ std::expected<void, PostgresError> PostgresConnection::prepare_missing(
     prepared_.push_back(call.statement);
   }
   return {};
+}
+
+std::expected<PostgresRows, PostgresError> PostgresConnection::try_query(const PostgresCall& call) {
+  auto ready = ensure_connected();
+  if (ready) ready = prepare_missing({&call, 1});
+  if (!ready) return std::unexpected(std::move(ready.error()));
+  if (!PQsendQueryPrepared(connection_.get(), call.statement->name,
+                           static_cast<int>(call.parameters.size()), call.parameters.data(),
+                           nullptr, nullptr, 0)) {
+    return std::unexpected(lost("send"));
+  }
+  std::vector<Result> results;
+  if (auto error = collect(results, reply_deadline())) return std::unexpected(*std::move(error));
+  return results.empty() ? PostgresRows{} : rows_of(results.back().get());
+}
+
+/// Forgets the notifications that have come; whether there were any.
+bool PostgresConnection::take_notifications() {
+  struct Free {
+    void operator()(PGnotify* notification) const { PQfreemem(notification); }
+  };
+  bool found = false;
+  while (std::unique_ptr<PGnotify, Free>{PQnotifies(connection_.get())}) found = true;
+  return found;
+}
+
+std::expected<bool, PostgresError> PostgresConnection::wait_for_notification(
+    std::chrono::milliseconds wait, std::stop_token stop) {
+  if (!connection_) return std::unexpected(lost("not connected"));
+  // A stop must end the wait from another thread.
+  const FileDescriptor wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  const std::stop_callback on_stop{stop, [&wake] { ::eventfd_write(wake.number, 1); }};
+  const Deadline deadline = std::chrono::steady_clock::now() + wait;
+  while (!stop.stop_requested()) {
+    if (!PQconsumeInput(connection_.get())) return std::unexpected(lost("connection lost"));
+    if (take_notifications()) return true;
+    if (PQstatus(connection_.get()) != CONNECTION_OK) {
+      return std::unexpected(lost("connection lost"));
+    }
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    std::array<pollfd, 2> events{pollfd{PQsocket(connection_.get()), POLLIN, 0},
+                                 pollfd{wake.number, POLLIN, 0}};
+    const int ready = ::poll(events.data(), events.size(), static_cast<int>(left.count()));
+    if (ready < 0 && errno != EINTR) return std::unexpected(lost("poll"));
+  }
+  return false;
 }
 
 /// nullptr ends the results of one call.

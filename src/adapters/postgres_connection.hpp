@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -118,6 +119,15 @@ class PostgresConnection {
   /// prepared yet cost one round trip before it.
   std::expected<void, PostgresFailure> transact(std::span<const PostgresCall> calls);
 
+  /// One execution of a prepared statement in one round trip, without a transaction around it.
+  /// Preparing it on a new connection costs one more before.
+  std::expected<PostgresRows, PostgresError> try_query(const PostgresCall& call);
+
+  /// Returns true when something was notified on a channel that this connection listens to, now or
+  /// since it was asked last; false after `wait` or a stop. Does not connect.
+  std::expected<bool, PostgresError> wait_for_notification(std::chrono::milliseconds wait,
+                                                           std::stop_token stop);
+
  private:
   struct Closer {
     void operator()(pg_conn* connection) const;
@@ -136,6 +146,7 @@ class PostgresConnection {
   std::expected<Result, PostgresError> next_result(Deadline deadline);
   std::optional<PostgresError> flush(Deadline deadline);
   bool is_alive();
+  bool take_notifications();
   bool wait_for(short events, Deadline deadline);
   Deadline reply_deadline() const;
   PostgresError lost(std::string_view what);
