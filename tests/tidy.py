@@ -10,6 +10,7 @@ violation must be found, and the same file without it must pass. Ends with "N pa
 import dataclasses
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -25,6 +26,9 @@ LAYERS = {
 STD_ONLY = ("domain", "ports")
 HEAVY = re.compile(r"^(httplib|nlohmann/|simdjson|spdlog/|librdkafka/|hiredis|libpq|sqlite3|prometheus/"
                    r"|toml|CLI/|openssl/)")
+GENERATED = {  # by which program of tools/
+    "src/domain/market_holidays.hpp": "make-market-holidays",
+}
 FILE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 70
 STDOUT_ALLOWED = ("src/app/", "src/main.cpp", "tests/", "bench/")
@@ -155,6 +159,17 @@ def functions_are_short(source):
                 start = head
 
 
+def generated_files_are_as_generated(source):
+    if tool := GENERATED.get(source.path):
+        if source.text != generated(tool):
+            yield 1, f"tools/{tool} prints something else"
+
+
+def generated(tool):
+    path = pathlib.Path(__file__).resolve().parent.parent / "tools" / tool
+    return subprocess.run([sys.executable, path], check=True, capture_output=True, text=True).stdout
+
+
 def found(source, pattern, advice):
     for number, line in enumerate(source.code, 1):
         if re.search(pattern, line):
@@ -164,7 +179,7 @@ def found(source, pattern, advice):
 RULES = (layers_point_inwards, domain_and_ports_know_only_std, domain_does_not_look_at_the_clock,
          heavy_headers_stay_in_cpp_files, nothing_is_caught_blindly, nobody_sleeps, no_thread_is_let_go,
          only_the_terminal_prints, tests_are_not_switched_off, todo_has_a_kind, headers_are_guarded,
-         files_are_short, functions_are_short)
+         files_are_short, functions_are_short, generated_files_are_as_generated)
 
 # For each rule: a file that breaks it, and a neighbour that does not.
 PLANTED = (
@@ -192,6 +207,9 @@ PLANTED = (
      "void f() {\n" + "  g();\n" * (FUNCTION_LINES_MAX - 2) + "}\n"),
     (functions_are_short, "src/base/log.cpp", "int Log::f(int a,\n  int b) {\n" + "  g();\n" * FUNCTION_LINES_MAX + "}\n",
      "class Log {\n  void f() {}\n" + "  void g();\n" * FUNCTION_LINES_MAX + "};\n"),
+    (generated_files_are_as_generated, "src/domain/market_holidays.hpp",
+     generated("make-market-holidays").replace("20240704", "20240705").strip(),
+     generated("make-market-holidays").strip()),
 )
 
 
