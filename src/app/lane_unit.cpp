@@ -16,8 +16,10 @@ constexpr int kBackgroundNice = 5;
 
 void give_way() {
   const auto self = static_cast<id_t>(syscall(SYS_gettid));
-  // A refusal leaves the lane as urgent as the others, which is no failure.
-  static_cast<void>(setpriority(PRIO_PROCESS, self, kBackgroundNice));
+  // From where an operator has put the process: a level of its own would undo that. A refusal
+  // leaves the lane as urgent as the others, which is no failure.
+  const int nice = getpriority(PRIO_PROCESS, self) + kBackgroundNice;
+  static_cast<void>(setpriority(PRIO_PROCESS, self, nice));
 }
 
 }  // namespace
