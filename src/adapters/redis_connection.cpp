@@ -20,11 +20,7 @@ namespace {
 using Type = RedisReply::Type;
 
 constexpr std::size_t kReceiveBytes = 64 * 1024;
-constexpr std::size_t kWakeAtBytesMax = 16 * 1024;
 constexpr int kKeepaliveProbes = 3;
-
-/// How long to trust the caller's account of how many bytes must come.
-constexpr std::chrono::milliseconds kTrustMax{20};
 
 /// The reader's callbacks: each appends to the flat replies. The reader wants an object that is
 /// not null; it gets the replies themselves and must not free them.
@@ -122,16 +118,8 @@ std::expected<std::vector<std::optional<std::string>>, std::string> RedisReplies
 struct RedisConnection::Handle {
   std::unique_ptr<redisContext, FreeContext> context;
   std::unique_ptr<redisReader, FreeReader> reader;
-  int wake_at_bytes = 1;  ///< SO_RCVLOWAT as it stands
 
   int socket() const { return context->fd; }
-
-  void wake_at(std::size_t bytes) {
-    const int wanted = static_cast<int>(std::clamp<std::size_t>(bytes, 1, kWakeAtBytesMax));
-    if (wanted == wake_at_bytes) return;
-    wake_at_bytes = wanted;
-    set_option(socket(), SOL_SOCKET, SO_RCVLOWAT, wanted);
-  }
 };
 
 RedisConnection::RedisConnection(RedisOptions options)
@@ -272,13 +260,12 @@ std::expected<void, std::string> RedisConnection::send(std::string_view bytes) {
   }
 }
 
-std::expected<std::size_t, std::string> RedisConnection::read_some(std::size_t wake_at_bytes) {
+std::expected<std::size_t, std::string> RedisConnection::read_some() {
   for (;;) {
     const auto count = recv(handle_->socket(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
     if (count > 0) return static_cast<std::size_t>(count);
     if (count == 0) return fail("the server closed the connection");
     if (errno == EAGAIN || errno == EWOULDBLOCK) {
-      handle_->wake_at(wake_at_bytes);
       if (auto waited = wait_for(POLLIN); !waited) return std::unexpected(waited.error());
     } else if (errno != EINTR) {
       return fail(std::strerror(errno));
@@ -286,8 +273,7 @@ std::expected<std::size_t, std::string> RedisConnection::read_some(std::size_t w
   }
 }
 
-std::expected<RedisReplies*, std::string> RedisConnection::receive(std::size_t count,
-                                                                   std::size_t bytes_min) {
+std::expected<RedisReplies*, std::string> RedisConnection::receive(std::size_t count) {
   SB_CHECK(handle_);
   replies_.clear();
   redisReader* const reader = handle_->reader.get();
@@ -298,9 +284,8 @@ std::expected<RedisReplies*, std::string> RedisConnection::receive(std::size_t c
       --count;
       continue;
     }
-    const auto size = read_some(bytes_min);
+    const auto size = read_some();
     if (!size) return std::unexpected(size.error());
-    bytes_min -= std::min(bytes_min, *size);
     if (redisReaderFeed(reader, buffer_.data(), *size) != REDIS_OK) return fail(reader->errstr);
   }
   return &replies_;

@@ -89,10 +89,8 @@ class RedisConnection {
   /// Sends everything, or fails at the time-out.
   std::expected<void, std::string> send(std::string_view bytes);
 
-  /// Reads `count` replies. `bytes_min` is the least that comes in any case: the thread is not
-  /// woken for less, as it would be for each few replies of a large request. The answer is valid
-  /// until the next call.
-  std::expected<RedisReplies*, std::string> receive(std::size_t count, std::size_t bytes_min = 1);
+  /// Reads `count` replies. The answer is valid until the next call.
+  std::expected<RedisReplies*, std::string> receive(std::size_t count);
 
   /// send() and receive() in one.
   std::expected<RedisReplies*, std::string> call(std::string_view bytes, std::size_t count);
@@ -115,7 +113,7 @@ class RedisConnection {
   std::expected<void, std::string> greet();
   void set_socket_options();
   std::expected<void, std::string> wait_for(short events);
-  std::expected<std::size_t, std::string> read_some(std::size_t wake_at_bytes);
+  std::expected<std::size_t, std::string> read_some();
   std::unexpected<std::string> fail(std::string_view why);
 
   RedisOptions options_;

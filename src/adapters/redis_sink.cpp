@@ -25,7 +25,6 @@ constexpr std::size_t kKeptBytesMax = 4 * 1024 * 1024;
 
 constexpr std::string_view kMulti = "*1\r\n$5\r\nMULTI\r\n";
 constexpr std::string_view kExec = "*1\r\n$4\r\nEXEC\r\n";
-constexpr std::string_view kQueued = "+QUEUED\r\n";  // an error is longer
 constexpr std::string_view kPublish = "*3\r\n$7\r\nPUBLISH\r\n";
 
 IoError redis_error(const std::string& why) { return IoError{"redis", why}; }
@@ -199,8 +198,9 @@ WriteOutcome RedisSink::transact(const WriteBatch& batch) {
       return Unknown{std::move(why)};
     };
     if (auto sent = send_request(batch); !sent) return fate(std::move(sent.error()));
+    if (attempt == 0 && batch.meanwhile) batch.meanwhile();
     const std::size_t tail = steps_.empty() ? 0 : 2;
-    auto received = connection_.receive(1 + commands_ + 1 + tail, commands_ * kQueued.size());
+    auto received = connection_.receive(1 + commands_ + 1 + tail);
     if (!received) return fate(std::move(received.error()));
     RedisReplies& replies = **received;
     ExecOutcome outcome = read_exec(replies);

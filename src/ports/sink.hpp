@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,6 +19,9 @@ struct WriteBatch {
   std::span<const Routed> messages;
   std::span<const FenceMove> moves;
   ReceivedAt received_at;
+  /// Work of the caller's own. A sink that has sent everything and waits for its store may call it,
+  /// once and on the caller's thread; it calls no sink.
+  std::function<void()> meanwhile{};
 };
 
 /// Data and fences are in the sink.

@@ -56,6 +56,8 @@ void DeliveryLane::run(std::stop_token stop) {
 /// After a stop nothing more is polled; what is in hand is finished if the sink lets us. If not,
 /// nothing is lost: its fence has not moved.
 void DeliveryLane::drain() {
+  is_draining_ = true;
+  ahead_.reset();
   Backoff backoff{options_.backoff, options_.seed};
   const auto deadline = io_.clock.steady_now() + options_.drain;
   while (in_hand_ && io_.clock.steady_now() < deadline) {
@@ -85,7 +87,7 @@ Step DeliveryLane::guarded_step() {
   if (acknowledge_) clear_gaps();
   if (in_hand_) return deliver();
   if (!waiting_.empty()) place_waiting();
-  take(log().poll(options_.poll, options_.poll_wait));
+  take_next();
   mark_up(status_.log);
   if (in_hand_) return deliver();
   stay_awake();
@@ -102,7 +104,61 @@ Sink& DeliveryLane::sink() {
   return io_.sink;
 }
 
-void DeliveryLane::take(Polled polled) {
+/// What was polled ahead, or else what the log has now.
+void DeliveryLane::take_next() {
+  if (!ahead_) {
+    Polled polled = log().poll(options_.poll, options_.poll_wait);
+    return take(std::move(polled), io_.clock.now());
+  }
+  Ahead ahead = *std::exchange(ahead_, std::nullopt);
+  take(std::move(ahead.polled), ahead.taken_at);
+  if (!in_hand_ || !ahead.plan || !still_fits(*ahead.plan, in_hand_->batch)) return;
+  in_hand_->plan = std::move(ahead.plan);
+  in_hand_->is_verified = true;
+}
+
+/// While the sink works on the batch in hand: polls the next one and plans it as if that landed.
+/// Nothing is believed before it did: see still_fits().
+void DeliveryLane::look_ahead() {
+  if (ahead_ || is_draining_) return;
+  Polled polled;
+  try {
+    polled = io_.source.poll(options_.poll, std::chrono::milliseconds{0});
+  } catch (const IoError&) {
+    return;  // the next step asks again, and tells
+  }
+  const bool has_changes =
+      !polled.lost.empty() || !polled.assigned.empty() || !polled.out_of_range.empty();
+  if (polled.batch.empty() && !has_changes) return;
+  ahead_.emplace(Ahead{.polled = std::move(polled), .taken_at = io_.clock.now()});
+  const MessageBatch& batch = ahead_->polled.batch;
+  const auto ready = [this](const Run& run) { return is_ready(run); };
+  if (has_changes || !std::ranges::all_of(batch.runs, ready)) return;
+  ahead_->plan = plan_batch(batch, {.lane = options_.name,
+                                    .owned = owned_,
+                                    .refused_rows = {},
+                                    .reader = io_.reader,
+                                    .route_of = options_.route_of,
+                                    .now = ahead_->taken_at,
+                                    .landing = in_hand_->plan->moves});
+}
+
+/// Whether its messages can be planned: ours, and of a log that was found to be the one we read.
+bool DeliveryLane::is_ready(const Run& run) const {
+  const auto owned = owned_.find(run.partition);
+  return owned != owned_.end() && owned->second.fetch == run.fetch && !owned->second.is_unverified;
+}
+
+/// Whether a plan that was made ahead is the one that would be made now.
+bool DeliveryLane::still_fits(const LanePlan& plan, const MessageBatch& batch) const {
+  const auto ready = [this](const Run& run) { return is_ready(run); };
+  const auto expected = [this](const FenceMove& move) {
+    return owned_.at(move.partition).fence == move.expected;
+  };
+  return std::ranges::all_of(batch.runs, ready) && std::ranges::all_of(plan.moves, expected);
+}
+
+void DeliveryLane::take(Polled polled, ReceivedAt taken_at) {
   for (const TopicPartition& partition : polled.lost) lose(partition);
   for (const TopicPartition& partition : polled.assigned) start_over(partition);
   for (const TopicPartition& partition : polled.out_of_range) {
@@ -111,7 +167,7 @@ void DeliveryLane::take(Polled polled) {
   if (polled.batch.empty()) return;
   const std::uint64_t messages = count_messages(polled.batch);
   in_hand_.emplace(
-      InHand{.batch = std::move(polled.batch), .messages = messages, .taken_at = io_.clock.now()});
+      InHand{.batch = std::move(polled.batch), .messages = messages, .taken_at = taken_at});
   status_.counters.received += messages;
   status_.counters.in_flight = messages;
 }
@@ -173,8 +229,10 @@ void DeliveryLane::put_letters() {
 
 Step DeliveryLane::write() {
   const LanePlan& plan = *in_hand_->plan;
-  WriteOutcome outcome =
-      sink().write({.messages = plan.routed, .moves = plan.moves, .received_at = io_.clock.now()});
+  WriteOutcome outcome = sink().write({.messages = plan.routed,
+                                       .moves = plan.moves,
+                                       .received_at = io_.clock.now(),
+                                       .meanwhile = [this] { look_ahead(); }});
   last_contact_ = io_.clock.steady_now();
 
   if (const auto* committed = std::get_if<Committed>(&outcome)) return finish(*committed);

@@ -118,8 +118,20 @@ class DeliveryLane {
     std::optional<Committed> if_landed{};  ///< of every write of this batch without a reply
   };
 
+  /// What comes after the batch in hand, polled while the sink works on that.
+  struct Ahead {
+    Polled polled;
+    ReceivedAt taken_at{};
+    /// For the fences as they are when the batch in hand has landed; absent: made later.
+    std::optional<LanePlan> plan{};
+  };
+
   Step guarded_step();
-  void take(Polled polled);
+  void take_next();
+  void look_ahead();
+  bool still_fits(const LanePlan& plan, const MessageBatch& batch) const;
+  bool is_ready(const Run& run) const;
+  void take(Polled polled, ReceivedAt taken_at);
   void lose(const TopicPartition& partition);
   void start_over(const TopicPartition& partition);
   void verify_first_messages();
@@ -167,6 +179,8 @@ class DeliveryLane {
   OwnedPartitions owned_;
   std::vector<TopicPartition> waiting_;  ///< assigned, but their fences are not read yet
   std::optional<InHand> in_hand_;
+  std::optional<Ahead> ahead_;
+  bool is_draining_ = false;
   bool must_recheck_ = false;  ///< the sink may hold older fences than we believe
   bool write_failed_ = false;  ///< and has not been made good: that the sink answers is not enough
   std::atomic<bool> acknowledge_ = false;

@@ -20,7 +20,8 @@ class Planner {
       plan_.skipped += run.messages.size();
       return;
     }
-    Fence fence = current_fence(run.partition, owned->second.fence);
+    const Fence& believed = believed_fence(run.partition, owned->second.fence);
+    Fence fence = current_fence(run.partition, believed);
     for (const Message& message : run.messages) {
       if (message.offset < fence.next && !planted(PlantedBug::NoSkip)) {
         ++plan_.skipped;
@@ -30,7 +31,7 @@ class Planner {
       fence.next = next_offset(message.offset);
       fence.last_timestamp = message.timestamp;
     }
-    keep_move(run.partition, owned->second.fence, fence);
+    keep_move(run.partition, believed, fence);
   }
 
   LanePlan take() && { return std::move(plan_); }
@@ -95,6 +96,11 @@ class Planner {
          .reject = std::move(why),
          .key = message.key,
          .payload = message.payload});
+  }
+
+  const Fence& believed_fence(const TopicPartition& partition, const Fence& owned) const {
+    const auto move = std::ranges::find(context_.landing, partition, &FenceMove::partition);
+    return move == context_.landing.end() ? owned : move->next;
   }
 
   /// A partition may stand in several runs of a batch: the second goes on where the first ended.

@@ -5,6 +5,7 @@
 #include <expected>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +65,8 @@ struct PlanContext {
   PayloadReader& reader;
   const RouteOf& route_of;
   ReceivedAt now;
+  /// Steps of a write that is on its way: the plan is for the fences as they are if it lands.
+  std::span<const FenceMove> landing{};
 };
 
 /// Decodes, routes and numbers a batch against the fences of `context.owned`. Messages that the

@@ -75,7 +75,8 @@ std::shared_ptr<Call> SimSink::make_call(Call::Kind kind) {
   return call;
 }
 
-SimSink::Answer SimSink::exchange(const std::shared_ptr<Call>& call, const NetFault& fault) {
+SimSink::Answer SimSink::exchange(const std::shared_ptr<Call>& call, const NetFault& fault,
+                                  const std::function<void()>& meanwhile) {
   World& world = process_.world;
   if (!connection_) {
     process_.pass_time(100, world.latency_max());
@@ -84,6 +85,11 @@ SimSink::Answer SimSink::exchange(const std::shared_ptr<Call>& call, const NetFa
   call->boot = *connection_;
   call->waiter = process_.fiber;
   world.store().send(call, fault);
+  if (meanwhile) {
+    process_.is_writing = true;
+    meanwhile();
+    process_.is_writing = false;
+  }
   const Micros deadline = world.now() + kSinkTimeout;
   while (!call->is_answered && world.now() < deadline) {
     world.scheduler().park(deadline);
@@ -136,7 +142,7 @@ WriteOutcome SimSink::write(const WriteBatch& batch) {
   if (step == Step::PlaceFences) check_first_fences(*call);
   const NetFault fault = process_.enter(step);
   if (!connection_ && world.store().is_unavailable()) return Unavailable{"connection refused"};
-  const Answer answer = exchange(call, fault);
+  const Answer answer = exchange(call, fault, batch.meanwhile);
   return outcome_of(call, answer, step);
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -125,7 +126,8 @@ class SimSink final : public Sink {
   std::shared_ptr<Call> make_call(Call::Kind kind);
   void fill(Call& call, const WriteBatch& batch);
   void check_first_fences(const Call& call);
-  Answer exchange(const std::shared_ptr<Call>& call, const NetFault& fault);
+  Answer exchange(const std::shared_ptr<Call>& call, const NetFault& fault,
+                  const std::function<void()>& meanwhile = {});
   WriteOutcome outcome_of(const std::shared_ptr<Call>& call, Answer answer, Step step);
   WriteOutcome unknown(const std::shared_ptr<Call>& call, const char* why);
   bool settles(std::span<const TopicPartition> partitions) const;
@@ -182,8 +184,9 @@ struct Process {
   Micros paused_until = 0;
   Micros utc_jump = 0;
 
-  std::uint64_t rows_landed = 0;     ///< by writes of this process, as the store knows
-  std::uint64_t rows_known = 0;      ///< those that it has been told of
+  std::uint64_t rows_landed = 0;  ///< by writes of this process, as the store knows
+  bool is_writing = false;        ///< a batch is on its way to the sink: the next one may be polled
+  std::uint64_t rows_known = 0;   ///< those that it has been told of
   bool knows_group_started = false;  ///< has seen the group's mark
   std::uint64_t rows_of_others = 0;  ///< those that another wrote while a reply of its was lost
 

@@ -139,6 +139,78 @@ TEST(DeliveryLane, ARowThatTheSinkCanNeverTakeBecomesALetterAndItsNeighboursPass
   EXPECT_TRUE(t.counters().balanced());
 }
 
+TEST(DeliveryLane, PollsTheNextBatchWhileTheSinkWritesAndWritesItAfterThat) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.while_writing = [&] { t.log.produce(kSignals, "b"); };
+  t.lane().step();
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+  EXPECT_EQ(t.counters().received, 1u);
+  t.outside.fail_nth(2);  // a poll would be the first call, and the write is
+  EXPECT_EQ(t.lane().step(), Step::Done);
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "b"));
+  EXPECT_THAT(t.sink.seqs, ElementsAre(1u, 2u));
+  EXPECT_TRUE(t.counters().balanced());
+}
+
+TEST(DeliveryLane, WhatWasPolledAheadWaitsForAWriteThatFailed) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.while_writing = [&] { t.log.produce(kSignals, "b"); };
+  t.sink.next = {Next::LostBefore, Next::Unavailable};
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "b"));
+  EXPECT_THAT(t.sink.seqs, ElementsAre(1u, 2u));
+}
+
+TEST(DeliveryLane, WhatWasPlannedAheadIsNumberedAnewWhenARowIsSetAside) {
+  LaneUnderTest t;
+  t.sink.refused_payloads = {"refused"};
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "refused");
+  t.log.produce(kSignals, "a");
+  t.sink.while_writing = [&] { t.log.produce(kSignals, "b"); };
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a", "b"));
+  EXPECT_THAT(t.sink.seqs, ElementsAre(1u, 2u));
+  EXPECT_EQ(t.sink.refusals, 0);
+}
+
+TEST(DeliveryLane, WhatWasPlannedAheadIsDroppedWhereThePartitionIsLostMeanwhile) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.log.assign(kOrders);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.while_writing = [&] {
+    t.log.produce(kSignals, "b");
+    t.log.lose(kSignals);
+  };
+  t.run();
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+  EXPECT_EQ(t.counters().skipped, 1u);
+  EXPECT_TRUE(t.counters().balanced());
+}
+
+TEST(DeliveryLane, AfterAStopNothingIsPolledAhead) {
+  LaneUnderTest t;
+  t.log.assign(kSignals);
+  t.run();
+  t.log.produce(kSignals, "a");
+  t.sink.next = {Next::Unavailable};
+  EXPECT_EQ(t.lane().step(), Step::Failed);
+  t.log.produce(kSignals, "b");
+  std::stop_source stop;
+  stop.request_stop();
+  t.lane().run(stop.get_token());
+  EXPECT_THAT(t.delivered(), ElementsAre("a"));
+}
+
 TEST(DeliveryLane, TheFenceWaitsForTheLetter) {
   LaneUnderTest t;
   t.log.assign(kSignals);

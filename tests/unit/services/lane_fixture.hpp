@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <set>
 #include <string>
 #include <utility>
@@ -44,6 +45,8 @@ class FakeSink final : public Sink {
     if (outside_.fails_now()) next.push_back(how_it_fails);
     const auto meets = next.empty() ? std::nullopt : std::optional{next.front()};
     if (meets) next.pop_front();
+    if (while_writing) std::exchange(while_writing, nullptr)();
+    if (batch.meanwhile) batch.meanwhile();
     if (meets == Next::Unavailable) return Unavailable{"planned"};
     if (meets == Next::LostBefore) return Unknown{"planned"};
     WriteOutcome outcome = execute(batch);
@@ -61,6 +64,7 @@ class FakeSink final : public Sink {
   Contents contents;
   std::deque<Next> next;
   Next how_it_fails = Next::Unavailable;  ///< of a write that the outside lets fail
+  std::function<void()> while_writing;    ///< happens during the next write
   std::string unwilling;                  ///< says so to each write
   std::set<std::string> refused_payloads;
   std::vector<SinkWarning> warnings;
@@ -68,6 +72,7 @@ class FakeSink final : public Sink {
   std::vector<TopicPartition> sources;
   int reads = 0;
   int pings = 0;
+  int refusals = 0;
 
  private:
   WriteOutcome execute(const WriteBatch& batch) {
@@ -75,7 +80,10 @@ class FakeSink final : public Sink {
       const auto held = contents.fences.find(move.partition);
       const bool fits =
           held == contents.fences.end() ? !move.expected : move.expected == held->second;
-      if (!fits) return Refused{};
+      if (!fits) {
+        ++refusals;
+        return Refused{};
+      }
     }
     RowsRejected rejected;
     for (std::size_t i = 0; i < batch.messages.size(); ++i) {
