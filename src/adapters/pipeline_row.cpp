@@ -133,6 +133,15 @@ Read<std::optional<BusyRule>> busy_rule_of(const PipelineRow& row) {
 
 }  // namespace
 
+std::expected<std::optional<std::string>, std::string> signalbox_key(std::string_view config) {
+  const Read<json> object = parse("config", std::string(config));
+  if (!object) return std::unexpected(object.error());
+  if (!object->is_object()) return std::nullopt;
+  const auto found = object->find("signalbox");
+  if (found == object->end()) return std::nullopt;
+  return found->dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
 std::expected<std::optional<Pipeline>, std::string> read_pipeline(const PipelineRow& row) {
   const std::optional<Uuid> id = parse_uuid(row.id);
   if (!id) return std::unexpected("`id` is " + excerpt(row.id) + "; a UUID is expected");

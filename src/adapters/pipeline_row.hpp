@@ -4,6 +4,7 @@
 #include <expected>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "domain/pipeline.hpp"
 
@@ -28,5 +29,9 @@ struct PipelineRow {
 /// left out. The error says what would have spoiled every batch there, or would make a text that
 /// stands where a list should a list of letters.
 std::expected<std::optional<Pipeline>, std::string> read_pipeline(const PipelineRow& row);
+
+/// The value of `signalbox` in a configuration as JSON text, for a database that cannot take it
+/// out itself; nullopt where the configuration is no object or has no such key.
+std::expected<std::optional<std::string>, std::string> signalbox_key(std::string_view config);
 
 }  // namespace signalbox

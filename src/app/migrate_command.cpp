@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "adapters/dead_letter_store.hpp"
+#include "adapters/postgres_notify.hpp"
 #include "adapters/postgres_schema.hpp"
 #include "app/command.hpp"
 #include "app/dispatcher_parts.hpp"
@@ -15,9 +16,15 @@ namespace {
 int run_migration(const Loaded<OperatorConfigOf<kMigrateCommand>>& loaded) {
   PostgresConnection connection{postgres_options(loaded.config.dispatcher, "signalbox-migrate")};
   const MigrationReport report = migrate(connection);
-  for (const std::string& line : report.done) std::printf("%s\n", line.c_str());
+  std::vector<std::string> done = report.done;
+  std::vector<std::string> triggers;
+  const NotifyTriggers notify = loaded.config.notify;
+  if (notify == NotifyTriggers::Install) triggers = install_notify(connection);
+  if (notify == NotifyTriggers::Remove) triggers = remove_notify(connection);
+  done.insert(done.end(), triggers.begin(), triggers.end());
+  for (const std::string& line : done) std::printf("%s\n", line.c_str());
   std::printf("schema signalbox is at version %d%s\n", report.to_version,
-              report.done.empty() ? ", nothing was to do" : "");
+              done.empty() ? ", nothing was to do" : "");
   return exit_status::kStopped;
 }
 

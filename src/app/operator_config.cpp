@@ -47,6 +47,37 @@ Setting consent_setting(Consent& consent) {
   return setting;
 }
 
+Setting notify_setting(OperatorConfig& config, std::string flag, NotifyTriggers choice,
+                       std::string documentation) {
+  Setting setting;
+  setting.names = {{}, "", std::move(flag)};
+  setting.kind = SettingKind::Switch;
+  setting.documentation = std::move(documentation);
+  setting.accepted = "true or false";
+  setting.default_text = "false";
+  setting.assign = [&config, choice](std::string_view text) {
+    const auto given = parse_boolean(text);
+    if (!given) return Assigned::No;
+    if (*given) config.notify = choice;
+    return Assigned::Yes;
+  };
+  return setting;
+}
+
+void describe_notify(OperatorConfig& config, Settings& settings) {
+  settings.custom(notify_setting(
+      config, "notify", NotifyTriggers::Install,
+      "Also put triggers on public.pipelines and public.scanners that tell the trigger of changes "
+      "at once."));
+  settings.custom(
+      notify_setting(config, "no-notify", NotifyTriggers::Remove, "Take those triggers away."));
+  settings.check([](ConfigCheck& check) {
+    if (check.is_given("--notify") && check.is_given("--no-notify")) {
+      check.problem("--notify and --no-notify exclude each other");
+    }
+  });
+}
+
 }  // namespace
 
 Settings describe_operator(OperatorConfig& config, const OperatorCommand& command) {
@@ -79,6 +110,7 @@ Settings describe_operator(OperatorConfig& config, const OperatorCommand& comman
                      {.min = std::chrono::milliseconds{100}, .max = std::chrono::hours{24}},
                      {{}, "", "seconds"}, "How long to listen.");
   }
+  if (takes(command, "notify")) describe_notify(config, settings);
   if (takes(command, "yes")) settings.custom(consent_setting(config.consent));
   describe(config.dispatcher, settings);
   return settings;

@@ -12,6 +12,9 @@ namespace signalbox {
 
 enum class Consent : std::uint8_t { DryRun, Given };
 
+/// What `migrate` does with the triggers that tell of changed pipelines.
+enum class NotifyTriggers : std::uint8_t { AsTheyAre, Install, Remove };
+
 /// What the commands of an operator take: the dispatcher's servers, a verb with its words, and
 /// the flags that narrow or allow something.
 struct OperatorConfig {
@@ -24,6 +27,7 @@ struct OperatorConfig {
   std::size_t limit = 50;
   std::chrono::milliseconds duration{10'000};
   Consent consent = Consent::DryRun;
+  NotifyTriggers notify = NotifyTriggers::AsTheyAre;
 };
 
 /// One command: its name, its sentence, its words ("list | show KEY").
@@ -48,7 +52,7 @@ Settings describe(OperatorConfigOf<command>& config) {
 inline constexpr OperatorCommand kCheckCommand{
     "check", "Says what is wrong with the configuration and with each dependency.", "", ""};
 inline constexpr OperatorCommand kMigrateCommand{"migrate", "Creates or upgrades the tables.", "",
-                                                 ""};
+                                                 "notify"};
 inline constexpr OperatorCommand kPruneCommand{
     "prune", "Removes what is older than its retention from our own tables.", "", ""};
 inline constexpr OperatorCommand kFencesCommand{"fences",
