@@ -28,7 +28,13 @@ class Splitter {
     const bool is_full = call_.requests + signal.requests > limits_.tasks ||
                          bytes_ + bytes > limits_.bytes ||
                          call_.settled + signal.settled > limits_.settled;
-    if (is_full && (call_.requests > 0 || call_.settled > 0)) close(signal);
+    if ((is_full || is_behind_a_gap(signal)) && (call_.requests > 0 || call_.settled > 0)) {
+      close(signal);
+    }
+    if (call_.requests == 0 && call_.settled == 0) {
+      call_.first_request = signal.first_request;
+      call_.first_settled = signal.first_settled;
+    }
     call_.settled += signal.settled;
     std::size_t left = signal.requests;
     const std::size_t at_once = most_tasks(signal);
@@ -58,6 +64,12 @@ class Splitter {
   }
 
  private:
+  /// What an earlier run has done of a signal stands in the lists and belongs to no call.
+  bool is_behind_a_gap(const SignalPairs& signal) const {
+    return signal.first_request != call_.first_request + call_.requests ||
+           signal.first_settled != call_.first_settled + call_.settled;
+  }
+
   std::size_t most_tasks(const SignalPairs& signal) const {
     const std::size_t by_bytes = limits_.bytes / std::max<std::size_t>(1, signal.bytes_a_task);
     return std::clamp<std::size_t>(by_bytes, 1, limits_.tasks);
