@@ -299,6 +299,7 @@ bool SignalReader::read_routing(TradingSignal& signal) {
   JsonStep step = scanner_.next_member(key);
   for (; step == JsonStep::Key; step = scanner_.next_member(key)) {
     RoutedTicker& entry = routed_.emplace_back();
+    entry.place = routed_.size();
     entry.routing.ticker = text_of(signal, key);
     if (!read_routed_ticker(entry)) return false;
   }
@@ -344,7 +345,11 @@ bool SignalReader::read_routed_pipeline(RoutedTicker& entry) {
 void SignalReader::finish_routing(TradingSignal& signal) {
   signal.routing.clear();
   const auto by_ticker = [](const RoutedTicker& entry) { return entry.routing.ticker; };
-  if (routed_.size() > 1) std::ranges::stable_sort(routed_, {}, by_ticker);
+  if (routed_.size() > 1) {
+    std::ranges::sort(routed_, {}, [&](const RoutedTicker& entry) {
+      return std::pair{by_ticker(entry), entry.place};
+    });
+  }
   for (std::size_t i = 0; i < routed_.size(); ++i) {
     const bool is_last =
         i + 1 == routed_.size() || by_ticker(routed_[i]) != by_ticker(routed_[i + 1]);

@@ -41,6 +41,7 @@ class SignalReader final : public PayloadReader {
   /// Of `ticker_pipelines`, one key.
   struct RoutedTicker {
     TickerRouting routing;
+    std::size_t place = 0;     ///< among the keys
     bool is_filtered = false;  ///< there was a list, and it was not empty
   };
 
