@@ -82,6 +82,34 @@ void append_metadata(std::string& out, const TradingSignal& signal, const Signal
   out += "}}";
 }
 
+/// The keyword arguments of the original's task, appended as a JSON object.
+void append_kwargs(std::string& json, const TaskRequest& request) {
+  const TradingSignal& signal = *request.signal;
+  const SignalTicker& ticker = signal.tickers[request.ticker];
+  json += R"({"pipeline_id": ")";
+  json += to_text(request.pipeline);
+  json += R"(", "user_id": ")";
+  json += to_text(request.user);
+  json += R"(", "symbol": )";
+  append_name(json, ticker.ticker);
+  json += request.is_backtest ? R"(, "mode": "backtest", "signal_context": {"signal_id": )"
+                              : R"(, "mode": "paper", "signal_context": {"signal_id": )";
+  append_name(json, request.signal_key);
+  json += R"(, "signal_type": )";
+  append_name(json, signal.type);
+  json += R"(, "source": )";
+  append_name(json, signal.source);
+  json += R"(, "timestamp": )";
+  append_timestamp(json, request);
+  json += R"(, "tickers": [)";
+  append_name(json, ticker.ticker);
+  json += R"(], "confidence": )";
+  json += confidence_of(ticker);
+  json += R"(, "metadata": )";
+  append_metadata(json, signal, ticker);
+  json += "}}";
+}
+
 std::string uuid_text(std::span<const std::uint8_t, 16> bytes, std::uint8_t version) {
   Uuid uuid;
   std::ranges::copy(bytes, uuid.bytes.begin());
@@ -160,35 +188,18 @@ std::string CeleryMessages::delivery_tag() {
   return uuid_text(bytes, 4);
 }
 
+std::string_view CeleryMessages::kwargs(const TaskRequest& request) {
+  arguments_.clear();
+  append_kwargs(arguments_, request);
+  return arguments_;
+}
+
 /// `[args, kwargs, embed]` in base64.
 std::string_view CeleryMessages::body(const TaskRequest& request) {
-  const TradingSignal& signal = *request.signal;
-  const SignalTicker& ticker = signal.tickers[request.ticker];
   std::string& json = arguments_;
-  json = R"([[], {"pipeline_id": ")";
-  json += to_text(request.pipeline);
-  json += R"(", "user_id": ")";
-  json += to_text(request.user);
-  json += R"(", "symbol": )";
-  append_name(json, ticker.ticker);
-  json += request.is_backtest ? R"(, "mode": "backtest", "signal_context": {"signal_id": )"
-                              : R"(, "mode": "paper", "signal_context": {"signal_id": )";
-  append_name(json, request.signal_key);
-  json += R"(, "signal_type": )";
-  append_name(json, signal.type);
-  json += R"(, "source": )";
-  append_name(json, signal.source);
-  json += R"(, "timestamp": )";
-  append_timestamp(json, request);
-  json += R"(, "tickers": [)";
-  append_name(json, ticker.ticker);
-  json += R"(], "confidence": )";
-  json += confidence_of(ticker);
-  json += R"(, "metadata": )";
-  append_metadata(json, signal, ticker);
-  json += "}}";
+  json = "[[], ";
+  append_kwargs(json, request);
   json += kEmbed;
-
   encoded_.resize((json.size() + 2) / 3 * 4 + 1);  // and the zero that OpenSSL adds
   const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(encoded_.data()),
                                    reinterpret_cast<const unsigned char*>(json.data()),

@@ -39,6 +39,9 @@ class CeleryMessages {
   /// A UUIDv4 that no other task of any replica has.
   std::string delivery_tag();
 
+  /// The task's keyword arguments as a JSON object; valid until the next call.
+  std::string_view kwargs(const TaskRequest& request);
+
   struct Stamp {
     std::string_view task_id;
     std::string_view delivery_tag;

@@ -125,6 +125,7 @@ local function line_of(pair)
 end
 state.number = math.max(state.number, now * 1000)
 local new_claims, pushes, new_helds, gone_helds = {}, {{}, {}}, {}, {}
+local new_tasks = {}
 local letters, ended, ended_at = {}, {}, {}
 local claim_tail = ' ' .. int(now + lifetime) .. ' ' .. ARGV[2] .. ' ' .. int(now)
 
@@ -178,6 +179,7 @@ for r = 1, n_requests do
       if policy == LATEST and #line_of(pair) > 0 then supersede(pair) end
       new_claims[#new_claims + 1] = pair_names[pair]
       new_claims[#new_claims + 1] = task .. claim_tail
+      new_tasks[#new_tasks + 1] = task
       local list = pushes[queue]
       list[#list + 1] = element
     elseif policy == SKIP then
@@ -245,6 +247,7 @@ local plan = #all_letters > 0 and plan_entry(state, limits, #json + #all_letters
 write_state(state_key, state)
 write_all('HSET', claims, new_claims)
 if is_shadow == 0 then
+  if reads_results == 1 then forget_results(new_tasks) end
   write_all('LPUSH', KEYS[10], pushes[1])
   write_all('LPUSH', KEYS[11], pushes[2])
 end

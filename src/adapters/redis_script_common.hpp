@@ -52,6 +52,16 @@ local function write_all(command, key, arguments)
   end
 end
 
+-- A task that is named again, because its signal came again after its time, must not find the
+-- result of its first run: its claim would end at once, and Celery never overwrites a success.
+local function forget_results(tasks)
+  local keys = {}
+  for i = 1, #tasks do keys[i] = 'celery-task-meta-' .. tasks[i] end
+  for first = 1, #keys, CHUNK do
+    redis.call('UNLINK', unpack(keys, first, math.min(first + CHUNK - 1, #keys)))
+  end
+end
+
 local function has_ended(result)
   if not result then return false end
   local status = string.match(result, '^%s*{%s*"status"%s*:%s*"(%u+)"')

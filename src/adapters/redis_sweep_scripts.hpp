@@ -116,6 +116,7 @@ local plan = plan_entry(state, limits, #recorded_json + #recorded_letters)
 write_state(state_key, state)
 write_all('HSET', claims, new_claims)
 if is_shadow == 0 then
+  if reads_results == 1 then forget_results(enqueued) end
   write_all('LPUSH', KEYS[6], pushes[1])
   write_all('LPUSH', KEYS[7], pushes[2])
 end

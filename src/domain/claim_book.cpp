@@ -1,0 +1,336 @@
+#include "domain/claim_book.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "domain/text.hpp"
+
+namespace signalbox {
+namespace {
+
+/// What the bookkeeping of one outcome or one held signal is taken to cost.
+constexpr std::uint64_t kOverhead = 100;
+
+PairKey pair_of(const TaskRequest& request) {
+  return {request.pipeline, std::string(request.signal->tickers[request.ticker].ticker)};
+}
+
+}  // namespace
+
+ClaimBook::ClaimBook(const ClaimRules& rules) : rules_(rules) {}
+
+bool ClaimBook::is_open(const PairKey& pair, EventTime now) const {
+  const auto claim = claims_.find(pair);
+  return claim != claims_.end() && !claim->second.has_ended && claim->second.deadline > now;
+}
+
+std::expected<Claimed, TopicPartition> ClaimBook::claim(const ClaimBatch& batch,
+                                                        std::span<const TaskDraft> drafts,
+                                                        EventTime now) {
+  for (const FenceMove& move : batch.moves) {
+    const auto fence = fences_.find(move.partition);
+    const bool is_expected = move.expected
+                                 ? fence != fences_.end() && fence->second == *move.expected
+                                 : fence == fences_.end();
+    if (!is_expected) return std::unexpected(move.partition);
+  }
+  const std::vector<bool> is_repeat = find_repeats(batch.requests, now);
+  const auto now_us = static_cast<std::uint64_t>(
+      std::max<std::int64_t>(0, std::chrono::microseconds{now.time_since_epoch()}.count()));
+  number_ = std::max(number_, now_us);
+  Claimed claimed;
+  for (std::size_t i = 0; i < batch.requests.size(); ++i) {
+    const TriggerOutcome outcome = is_repeat[i]
+                                       ? TriggerOutcome::Duplicate
+                                       : decide(batch.requests[i], drafts[i], batch, now, claimed);
+    claimed.outcomes.push_back(outcome);
+    if (outcome == TriggerOutcome::Enqueued) claimed.enqueued.push_back({i, drafts[i].task_id});
+  }
+  move_fences(batch);
+  record_claim(batch, claimed);
+  return claimed;
+}
+
+/// A generation ends by age or, when it is full, early; the oldest of four makes room for the next.
+void ClaimBook::turn_generations(EventTime now) {
+  std::uint64_t steps = 0;
+  if (now < since_) {
+    since_ = now;
+  } else {
+    steps = static_cast<std::uint64_t>((now - since_) / rules_.generation_length);
+    if (steps >= seen_.size()) {
+      steps = seen_.size();
+      since_ = now;
+    } else {
+      since_ += static_cast<std::int64_t>(steps) * rules_.generation_length;
+    }
+  }
+  if (steps == 0 && seen_[generation_ % seen_.size()].size() >= rules_.generation_max) {
+    steps = 1;
+    since_ = now;
+    forgotten_ += seen_[(generation_ + 1) % seen_.size()].size();
+  }
+  for (std::uint64_t i = 1; i <= steps; ++i) seen_[(generation_ + i) % seen_.size()].clear();
+  generation_ += steps;
+}
+
+/// Which requests belong to a signal that came before, and remembers those that did not. The
+/// requests of one message follow each other; the same name in another message is a repeat.
+std::vector<bool> ClaimBook::find_repeats(std::span<const TaskRequest> requests, EventTime now) {
+  std::vector<bool> is_repeat(requests.size(), false);
+  if (std::ranges::any_of(requests, &TaskRequest::is_repeat_checked)) turn_generations(now);
+  std::vector<std::string> fresh;
+  std::unordered_set<std::string_view> in_this_call;
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const TaskRequest& request = requests[i];
+    if (!request.is_repeat_checked) continue;
+    const bool goes_on =
+        i > 0 && requests[i - 1].signal == request.signal && requests[i - 1].is_repeat_checked;
+    if (goes_on) {
+      is_repeat[i] = is_repeat[i - 1];
+      continue;
+    }
+    const std::string name{request.signal_key};
+    is_repeat[i] =
+        std::ranges::any_of(seen_, [&](const auto& seen) { return seen.contains(name); });
+    if (!in_this_call.insert(request.signal_key).second) is_repeat[i] = true;
+    if (!is_repeat[i]) fresh.push_back(name);
+  }
+  for (std::string& name : fresh) seen_[generation_ % seen_.size()].insert(std::move(name));
+  return is_repeat;
+}
+
+/// Who comes to a free pair is enqueued, but never past others who wait in order.
+TriggerOutcome ClaimBook::decide(const TaskRequest& request, const TaskDraft& draft,
+                                 const ClaimBatch& batch, EventTime now, Claimed& claimed) {
+  const PairKey pair = pair_of(request);
+  const bool is_busy = request.is_running || is_open(pair, now);
+  const bool waits_in_line =
+      request.busy.policy == BusyPolicy::Queue && lines_.find(pair) != lines_.end();
+  if (!is_busy && !waits_in_line) {
+    if (request.busy.policy == BusyPolicy::KeepLatest) supersede(pair, claimed);
+    enqueue(pair, draft, request.signal_key, request.is_backtest, batch.database_now, now);
+    return TriggerOutcome::Enqueued;
+  }
+  if (request.busy.policy == BusyPolicy::Skip) return TriggerOutcome::Busy;
+  return wait(request, draft, pair, claimed);
+}
+
+TriggerOutcome ClaimBook::wait(const TaskRequest& request, const TaskDraft& draft,
+                               const PairKey& pair, Claimed& claimed) {
+  const bool keeps_latest = request.busy.policy == BusyPolicy::KeepLatest;
+  const auto found = lines_.find(pair);
+  const std::size_t length = found == lines_.end() ? 0 : found->second.size();
+  const std::uint64_t bytes = draft.content.size() + request.signal_key.size() + kOverhead;
+  std::uint64_t count_after = held_count_ + 1;
+  std::uint64_t bytes_after = held_bytes_ + bytes;
+  if (keeps_latest && found != lines_.end()) {
+    count_after -= length;
+    for (const Waiting& waiting : found->second) bytes_after -= waiting.bytes;
+  }
+  const bool line_is_full = !keeps_latest && length >= request.busy.slots;
+  if (count_after > rules_.held_max || bytes_after > rules_.held_bytes_max || line_is_full) {
+    return TriggerOutcome::QueueFull;
+  }
+  if (keeps_latest) supersede(pair, claimed);
+  lines_[pair].push_back({.number = ++number_,
+                          .draft = draft,
+                          .signal_key = std::string(request.signal_key),
+                          .logged_at = request.signal_logged_at,
+                          .is_backtest = request.is_backtest,
+                          .bytes = bytes});
+  ++held_count_;
+  held_bytes_ += bytes;
+  return TriggerOutcome::Held;
+}
+
+void ClaimBook::forget(Waiting& waiting) {
+  --held_count_;
+  held_bytes_ -= waiting.bytes;
+}
+
+void ClaimBook::supersede(const PairKey& pair, Claimed& claimed) {
+  const auto line = lines_.find(pair);
+  if (line == lines_.end()) return;
+  for (Waiting& waiting : line->second) {
+    forget(waiting);
+    claimed.ended.push_back({pair.pipeline, pair.ticker, std::move(waiting.signal_key)});
+  }
+  lines_.erase(line);
+}
+
+void ClaimBook::enqueue(const PairKey& pair, const TaskDraft& draft, std::string_view signal_key,
+                        bool is_backtest, DatabaseTime database_now, EventTime now) {
+  claims_.insert_or_assign(pair, Claim{.task_id = draft.task_id,
+                                       .deadline = now + rules_.claim_length(),
+                                       .database_now = database_now,
+                                       .enqueued_at = now});
+  queue_.push_back({.pair = pair,
+                    .task_id = draft.task_id,
+                    .signal_key = std::string(signal_key),
+                    .content = draft.content,
+                    .is_backtest = is_backtest,
+                    .enqueued_at = now,
+                    .expires_at = now + rules_.task_expires});
+}
+
+void ClaimBook::move_fences(const ClaimBatch& batch) {
+  for (const FenceMove& move : batch.moves) {
+    fences_.insert_or_assign(move.partition, move.next);
+    cuts_.erase(move.partition);
+    if (batch.cut && batch.cut->partition == move.partition) {
+      cuts_.emplace(move.partition, CutAt{move.next, *batch.cut});
+    }
+  }
+}
+
+void ClaimBook::record_claim(const ClaimBatch& batch, const Claimed& claimed) {
+  std::vector<PairOutcome> outcomes;
+  for (std::size_t i = 0; i < batch.requests.size(); ++i) {
+    outcomes.push_back({std::string(batch.requests[i].signal_key), pair_of(batch.requests[i]),
+                        claimed.outcomes[i]});
+  }
+  for (const SettledPair& pair : batch.settled) {
+    outcomes.push_back(
+        {std::string(pair.signal_key), {pair.pipeline, std::string(pair.ticker)}, pair.outcome});
+  }
+  for (const EndedWait& ended : claimed.ended) {
+    outcomes.push_back(
+        {ended.signal_key, {ended.pipeline, ended.ticker}, TriggerOutcome::Superseded});
+  }
+  record(std::move(outcomes));
+}
+
+void ClaimBook::record(std::vector<PairOutcome> outcomes) {
+  if (outcomes.empty()) return;
+  std::uint64_t bytes = kOverhead;
+  for (const PairOutcome& outcome : outcomes) {
+    bytes += kOverhead + outcome.signal_key.size() + outcome.pair.ticker.size();
+  }
+  recorded_.push_back({std::move(outcomes), bytes});
+  recorded_bytes_ += bytes;
+  const std::uint64_t entries_max = rules_.segments_max * rules_.segment_entries;
+  while (recorded_.size() > 1 &&
+         (recorded_bytes_ > rules_.outcome_bytes_max || recorded_.size() > entries_max)) {
+    recorded_bytes_ -= recorded_.front().bytes;
+    recorded_.pop_front();
+  }
+}
+
+std::vector<PairOutcome> ClaimBook::outcomes() const {
+  std::vector<PairOutcome> all;
+  for (const Recorded& call : recorded_) {
+    all.insert(all.end(), call.outcomes.begin(), call.outcomes.end());
+  }
+  return all;
+}
+
+std::vector<HeldTask> ClaimBook::held(std::size_t limit, EventTime now) const {
+  std::vector<std::pair<const PairKey*, const Waiting*>> first_in_line;
+  for (const auto& [pair, line] : lines_) {
+    if (!is_open(pair, now)) first_in_line.emplace_back(&pair, &line.front());
+  }
+  std::ranges::sort(first_in_line, {}, [](const auto& entry) { return entry.second->number; });
+  if (first_in_line.size() > limit) first_in_line.resize(limit);
+  std::vector<HeldTask> tasks;
+  for (const auto& [pair, waiting] : first_in_line) {
+    tasks.push_back({.pipeline = pair->pipeline,
+                     .ticker = pair->ticker,
+                     .signal_key = waiting->signal_key,
+                     .slot = std::to_string(waiting->number),
+                     .signal_logged_at = waiting->logged_at});
+  }
+  return tasks;
+}
+
+Claimed ClaimBook::settle_held(std::span<const HeldDecision> decisions, DatabaseTime database_now,
+                               EventTime now) {
+  Claimed claimed;
+  std::vector<PairOutcome> outcomes;
+  for (std::size_t i = 0; i < decisions.size(); ++i) {
+    const HeldDecision& decision = decisions[i];
+    const PairKey pair{decision.held->pipeline, decision.held->ticker};
+    const auto number = integer_from<std::uint64_t>(decision.held->slot);
+    const auto line = lines_.find(pair);
+    claimed.outcomes.push_back(TriggerOutcome::Held);
+    if (line == lines_.end() || !number) continue;
+    const auto waiting = std::ranges::find(line->second, *number, &Waiting::number);
+    if (waiting == line->second.end()) continue;
+    const TriggerOutcome outcome = decision.ends_as.value_or(TriggerOutcome::Enqueued);
+    if (outcome == TriggerOutcome::Held) continue;
+    if (outcome == TriggerOutcome::Enqueued) {
+      if (waiting != line->second.begin() || is_open(pair, now)) continue;
+      enqueue(pair, waiting->draft, waiting->signal_key, waiting->is_backtest, database_now, now);
+      claimed.enqueued.push_back({i, waiting->draft.task_id});
+    }
+    claimed.outcomes.back() = outcome;
+    outcomes.push_back({waiting->signal_key, pair, outcome});
+    forget(*waiting);
+    line->second.erase(waiting);
+    if (line->second.empty()) lines_.erase(line);
+  }
+  record(std::move(outcomes));
+  return claimed;
+}
+
+std::vector<OpenClaim> ClaimBook::open_claims(std::size_t limit,
+                                              std::chrono::milliseconds older_than, EventTime now) {
+  std::erase_if(claims_, [&](const auto& entry) {
+    return entry.second.has_ended || entry.second.deadline <= now;
+  });
+  std::vector<OpenClaim> open;
+  if (claims_.empty()) return open;
+  auto at = swept_to_ ? claims_.upper_bound(*swept_to_) : claims_.begin();
+  for (std::size_t looked_at = 0; looked_at < claims_.size() && open.size() < limit; ++looked_at) {
+    if (at == claims_.end()) at = claims_.begin();
+    const auto& [pair, claim] = *at;
+    if (claim.enqueued_at + older_than <= now) {
+      open.push_back({pair.pipeline, pair.ticker, claim.task_id, claim.database_now});
+    }
+    swept_to_ = pair;
+    ++at;
+  }
+  return open;
+}
+
+void ClaimBook::release(std::span<const OpenClaim> claims) {
+  for (const OpenClaim& open : claims) {
+    const auto claim = claims_.find({open.pipeline, open.ticker});
+    if (claim != claims_.end() && claim->second.task_id == open.task_id) claims_.erase(claim);
+  }
+}
+
+FenceMap ClaimBook::fences(std::span<const TopicPartition> partitions) const {
+  FenceMap found;
+  for (const TopicPartition& partition : partitions) {
+    if (const auto fence = fences_.find(partition); fence != fences_.end()) found.insert(*fence);
+  }
+  return found;
+}
+
+std::optional<Cut> ClaimBook::cut(const TopicPartition& partition) const {
+  const auto cut = cuts_.find(partition);
+  const auto fence = fences_.find(partition);
+  if (cut == cuts_.end() || fence == fences_.end()) return std::nullopt;
+  const Fence& at = cut->second.fence;
+  if (at.next != fence->second.next || at.part != fence->second.part) return std::nullopt;
+  return cut->second.cut;
+}
+
+std::optional<QueuedTask> ClaimBook::take(EventTime now) {
+  while (!queue_.empty()) {
+    QueuedTask task = std::move(queue_.front());
+    queue_.pop_front();
+    if (task.expires_at > now) return task;
+    finish(task.pair, task.task_id);
+  }
+  return std::nullopt;
+}
+
+void ClaimBook::finish(const PairKey& pair, std::string_view task_id) {
+  const auto claim = claims_.find(pair);
+  if (claim != claims_.end() && claim->second.task_id == task_id) claim->second.has_ended = true;
+}
+
+}  // namespace signalbox
