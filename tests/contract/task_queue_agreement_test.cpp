@@ -14,10 +14,17 @@
 namespace signalbox {
 namespace {
 
-constexpr int kCalls = 3'000;
+constexpr int kCalls = 2'000;
 
 /// Small, so that every bound is met often.
 constexpr ClaimRules kRules{.generation_max = 40, .held_max = 12};
+
+Fence fence_at(std::int64_t next, std::int32_t part = 0) {
+  Fence fence;
+  fence.next = Offset{next};
+  fence.part = part;
+  return fence;
+}
 
 class Agreement : public testing::Test {
  protected:
@@ -67,8 +74,8 @@ void Agreement::claim_something() {
     const auto known = fences_.find(partition);
     std::optional<Fence> expected;
     if (known != fences_.end()) expected = known->second;
-    if (chance(8)) expected = Fence{.next = Offset{999'999}};
-    const Fence next{.next = Offset{expected ? expected->next.value + 1 : 1}, .part = below(2)};
+    if (chance(8)) expected = fence_at(999);
+    const Fence next = fence_at(expected ? expected->next.value + 1 : 1, below(2));
     builder.move(partition, expected, next);
     if (chance(20)) builder.cut({partition, 7, "last|pair"});
   }
