@@ -85,24 +85,17 @@ TEST_F(CeleryMessage, HasTheFieldsOfCelery534) {
   EXPECT_TRUE(parse_uuid(reply_to));
   message.erase("body");
   message.at("properties").erase("reply_to");
-  EXPECT_EQ(message, json::parse(R"({
+  EXPECT_EQ(message, json::parse(R"json({
     "content-encoding": "utf-8", "content-type": "application/json",
     "headers": {"lang": "py", "task": "app.orchestration.tasks.execute_pipeline", "id": "task",
       "shadow": null, "eta": null, "expires": "2026-11-21T16:10:00.000000+00:00", "group": null,
       "group_index": null, "retries": 0, "timelimit": [null, null], "root_id": "task",
       "parent_id": null, "argsrepr": "()",
       "kwargsrepr": "{'pipeline_id': 'aa000000-0000-0000-0000-000000000001'}",
-      "origin": "signalbox", "ignore_result": false, "stamped_headers": null, "stamps": {}
-}
-, "properties" : {
-  "correlation_id" : "task",
-  "delivery_mode" : 2,
-  "delivery_info" : {"exchange" : "", "routing_key" : "celery"},
-  "priority" : 0,
-  "body_encoding" : "base64",
-  "delivery_tag" : "tag"
-}
-})"));
+      "origin": "signalbox", "ignore_result": false, "stamped_headers": null, "stamps": {}},
+    "properties": {"correlation_id": "task", "delivery_mode": 2,
+      "delivery_info": {"exchange": "", "routing_key": "celery"}, "priority": 0,
+      "body_encoding": "base64", "delivery_tag": "tag"}})json"));
 }
 
 TEST_F(CeleryMessage, CarriesTheOriginalsArguments) {
