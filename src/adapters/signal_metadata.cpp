@@ -95,6 +95,20 @@ void append(std::string& object, const Member& member) {
 
 }  // namespace
 
+bool has_endless_number(std::string_view json) {
+  const auto is_digit = [&](std::size_t at) { return json[at] >= '0' && json[at] <= '9'; };
+  // So long a run covers one of these places.
+  for (std::size_t at = kNumberDigitsMax; at < json.size(); at += kNumberDigitsMax) {
+    if (!is_digit(at)) continue;
+    std::size_t first = at;
+    std::size_t last = at + 1;
+    while (first > 0 && is_digit(first - 1)) --first;
+    while (last < json.size() && is_digit(last)) ++last;
+    if (last - first > kNumberDigitsMax) return true;
+  }
+  return false;
+}
+
 bool may_have_typed_keys(std::string_view json) {
   // Without a `\u` every character of the key stands for itself.
   return json.contains(kTypedKey) || json.contains("\\u");

@@ -11,6 +11,12 @@ namespace signalbox {
 inline constexpr std::size_t kMetadataBytesMax = 65'536;
 inline constexpr std::size_t kMetadataDepthMax = 64;
 
+/// Python reads no whole number of more digits, and drops the message that holds one.
+inline constexpr std::size_t kNumberDigitsMax = 4'300;
+
+/// Whether more digits than that stand in a row, be it in a text.
+bool has_endless_number(std::string_view json);
+
 /// A worker's JSON reader takes an object with this key for a typed value, and drops a message
 /// whose type it does not know. So the key never reaches a task: it is renamed.
 inline constexpr std::string_view kTypedKey = "__type__";

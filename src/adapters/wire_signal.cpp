@@ -376,7 +376,8 @@ void SignalReader::finish_metadata(TradingSignal& signal, std::string_view whole
   if (may_have_typed_keys(signal.metadata) && signal.metadata.size() <= kMetadataBytesMax) {
     signal.metadata = keep(signal, without_typed_keys(signal.metadata));
   }
-  if (signal.metadata.size() > kMetadataBytesMax || metadata_depth_ > kMetadataDepthMax) {
+  if (signal.metadata.size() > kMetadataBytesMax || metadata_depth_ > kMetadataDepthMax ||
+      has_endless_number(signal.metadata)) {
     signal.metadata = keep(signal, reduced_metadata(signal.metadata));
     signal.is_metadata_reduced = true;
   }

@@ -409,6 +409,18 @@ TEST(WireSignal, ReducedMetadataKeepsToItsLimit) {
   EXPECT_TRUE(read.signal.metadata.starts_with(R"({"timeframe":"5","indicator_0":1.5)"));
 }
 
+TEST(WireSignal, ANumberThatPythonDoesNotReadIsLeftOut) {
+  const std::string most(kNumberDigitsMax, '9');
+  for (const std::size_t before : {0U, 1U, 4'299U, 5'000U}) {
+    const std::string start = R"({"a": 1, "text": ")" + std::string(before, 'x') + R"(", "n": [-)";
+    EXPECT_FALSE(with_metadata(start + most + "]}").signal.is_metadata_reduced);
+    const Read left_out = with_metadata(start + most + "9]}");
+    EXPECT_EQ(left_out.verdict(), "accepted");
+    EXPECT_TRUE(left_out.signal.is_metadata_reduced);
+    EXPECT_FALSE(left_out.signal.metadata.contains('9'));
+  }
+}
+
 TEST(WireSignal, WhatOnlyTickerPipelinesMakeLargeIsNotReduced) {
   const Read read = with_metadata(R"({"a": 1, "ticker_pipelines": {"AAPL": [{"pipeline_name": ")" +
                                   std::string(1'000'000, 'x') + R"("}]}})");
