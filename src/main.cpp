@@ -16,6 +16,8 @@ constexpr std::array kCommands{
     Command{"dispatcher",
             "Kafka to Redis channels and PostgreSQL tables, nothing lost, nothing twice",
             signalbox::run_dispatcher},
+    Command{"trigger", "every signal that matches an idle pipeline becomes exactly one Celery task",
+            signalbox::run_trigger},
     Command{"up", "everything in this process on embedded parts, fed with recorded candles",
             signalbox::run_up},
     Command{"check", "says what is wrong with configuration and dependencies, and what to do",

@@ -11,6 +11,7 @@
 #include "adapters/redis_sink.hpp"
 #include "app/command.hpp"
 #include "app/dispatcher_parts.hpp"
+#include "app/findings.hpp"
 #include "app/operator_config.hpp"
 #include "app/service_main.hpp"
 
@@ -18,23 +19,6 @@ namespace signalbox {
 namespace {
 
 constexpr std::chrono::milliseconds kPatience{5'000};
-
-enum class Verdict : std::uint8_t { Good, Warning, Bad };
-
-/// Prints findings as they come and remembers the worst.
-class Findings {
- public:
-  void add(Verdict verdict, const char* subject, const std::string& text) {
-    constexpr const char* kMarks[] = {"ok     ", "warning", "WRONG  "};
-    std::printf("%s  %-10s %s\n", kMarks[static_cast<std::size_t>(verdict)], subject, text.c_str());
-    if (verdict == Verdict::Bad) is_bad_ = true;
-  }
-
-  int status() const { return is_bad_ ? exit_status::kFailed : exit_status::kStopped; }
-
- private:
-  bool is_bad_ = false;
-};
 
 void check_kafka_broker(const DispatcherConfig& config, Findings& findings) {
   const auto found = check_kafka(kafka_connection(config, "signalbox-check"), kPatience);

@@ -26,6 +26,7 @@ struct Command {
 };
 
 int run_dispatcher(std::span<const std::string> arguments, const Environment& environment);
+int run_trigger(std::span<const std::string> arguments, const Environment& environment);
 int run_up(std::span<const std::string> arguments, const Environment& environment);
 int run_check(std::span<const std::string> arguments, const Environment& environment);
 int run_migrate(std::span<const std::string> arguments, const Environment& environment);

@@ -82,17 +82,7 @@ void describe(CommonConfig& config, const ServicePort& where, Settings& settings
 
 void describe(KafkaConfig& config, Settings& settings) {
   settings.group("Kafka");
-  Setting broker;
-  broker.names = {{"KAFKA_BROKER"}, "kafka.broker", ""};
-  broker.documentation = "The Kafka brokers to ask first.";
-  broker.accepted = "a comma-separated list of HOST:PORT";
-  broker.default_text = config.broker;
-  broker.assign = [&config](std::string_view text) {
-    if (!is_broker_list(text)) return Assigned::No;
-    config.broker = fmt::format("{}", fmt::join(split_list(text), ","));
-    return Assigned::Yes;
-  };
-  settings.custom(std::move(broker));
+  describe_brokers(config.broker, {{"KAFKA_BROKER"}, "kafka.broker"}, settings);
   settings.kafka_name(config.group_id, {{"KAFKA_GROUP_ID"}, "kafka.group_id"},
                       "First part of the names of the consumer groups. Replicas share it; it must "
                       "not change between starts.");
@@ -114,8 +104,18 @@ void describe(RedisConfig& config, Settings& settings) {
 
 void describe(PostgresConfig& config, Settings& settings) {
   settings.group("PostgreSQL");
+  describe_postgres_server(config,
+                           {.host = {"PGHOST"},
+                            .port = {"PGPORT"},
+                            .user = {"PGUSER"},
+                            .password = {"PGPASSWORD"},
+                            .database = {"PGDATABASE"}},
+                           settings);
+}
+
+void describe_postgres_server(PostgresConfig& config, PostgresVariables names, Settings& settings) {
   Setting host;
-  host.names = {{"PGHOST"}, "postgres.host", ""};
+  host.names = {std::move(names.host), "postgres.host", ""};
   host.documentation = "Host of PostgreSQL, or the directory of its socket.";
   host.accepted = "a host name, an address, or a directory that begins with /";
   host.default_text = config.host;
@@ -125,11 +125,41 @@ void describe(PostgresConfig& config, Settings& settings) {
     return Assigned::Yes;
   };
   settings.custom(std::move(host));
-  settings.port(config.port, {{"PGPORT"}, "postgres.port"}, "Port of PostgreSQL.");
-  settings.text(config.user, {{"PGUSER"}, "postgres.user"}, "Role to connect as.");
-  settings.secret(config.password, {{"PGPASSWORD"}, "postgres.password"}, "Password of the role.",
-                  config.password.reveal());
-  settings.text(config.database, {{"PGDATABASE"}, "postgres.database"}, "Name of the database.");
+  settings.port(config.port, {std::move(names.port), "postgres.port"}, "Port of PostgreSQL.");
+  settings.text(config.user, {std::move(names.user), "postgres.user"}, "Role to connect as.");
+  settings.secret(config.password, {std::move(names.password), "postgres.password"},
+                  "Password of the role.", config.password.reveal());
+  settings.text(config.database, {std::move(names.database), "postgres.database"},
+                "Name of the database.");
+}
+
+void describe_brokers(std::string& brokers, SettingNames names, Settings& settings) {
+  Setting setting;
+  setting.names = std::move(names);
+  setting.documentation = "The Kafka brokers to ask first.";
+  setting.accepted = "a comma-separated list of HOST:PORT";
+  setting.default_text = brokers;
+  setting.assign = [&brokers](std::string_view text) {
+    if (!is_broker_list(text)) return Assigned::No;
+    brokers = fmt::format("{}", fmt::join(split_list(text), ","));
+    return Assigned::Yes;
+  };
+  settings.custom(std::move(setting));
+}
+
+void describe_instance_id(std::optional<std::string>& instance_id, Settings& settings) {
+  Setting instance;
+  instance.names = {{"INSTANCE_ID"}, "kafka.instance_id", ""};
+  instance.documentation =
+      "Makes this replica a static member of its groups: a quick restart moves no partition. Must "
+      "differ between replicas.";
+  instance.accepted = "letters, digits, `.`, `_`, `-`, at most 249";
+  instance.assign = [&instance_id](std::string_view text) {
+    if (!is_kafka_name(trimmed(text))) return Assigned::No;
+    instance_id = std::string{trimmed(text)};
+    return Assigned::Yes;
+  };
+  settings.custom(std::move(instance));
 }
 
 }  // namespace signalbox

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "app/config/settings.hpp"
 #include "base/log.hpp"
@@ -55,5 +57,17 @@ void describe(CommonConfig& config, const ServicePort& where, Settings& settings
 void describe(KafkaConfig& config, Settings& settings);
 void describe(RedisConfig& config, Settings& settings);
 void describe(PostgresConfig& config, Settings& settings);
+
+/// Names of the variables of one PostgreSQL; of each list the first that is set counts.
+struct PostgresVariables {
+  std::vector<std::string> host, port, user, password, database;
+};
+void describe_postgres_server(PostgresConfig& config, PostgresVariables names, Settings& settings);
+
+/// Comma-separated HOST:PORT, checked.
+void describe_brokers(std::string& brokers, SettingNames names, Settings& settings);
+
+/// INSTANCE_ID: static membership; absent: dynamic.
+void describe_instance_id(std::optional<std::string>& instance_id, Settings& settings);
 
 }  // namespace signalbox

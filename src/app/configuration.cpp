@@ -69,20 +69,24 @@ void insert_keys(std::set<std::string, std::less<>>& keys, const Settings& setti
 
 std::set<std::string, std::less<>> all_config_keys() {
   DispatcherConfig dispatcher;
+  TriggerConfig trigger;
   UpConfig up;
   std::set<std::string, std::less<>> keys;
   insert_keys(keys, describe(dispatcher));
+  insert_keys(keys, describe(trigger));
   insert_keys(keys, describe(up));
   return keys;
 }
 
 std::string config_markdown() {
   DispatcherConfig dispatcher;
+  TriggerConfig trigger;
   UpConfig up;
   const Settings dispatcher_settings = describe(dispatcher);
   std::string out{kIntroduction};
   append_group(out, dispatcher_settings, kCommonGroup, "##");
   append_service(out, dispatcher_settings);
+  append_service(out, describe(trigger));
   append_service(out, describe(up));
   return out;
 }

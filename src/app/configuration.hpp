@@ -10,6 +10,7 @@
 #include "app/config/load.hpp"
 #include "app/dispatcher_config.hpp"
 #include "app/env.hpp"
+#include "app/trigger_config.hpp"
 #include "app/up_config.hpp"
 
 namespace signalbox {

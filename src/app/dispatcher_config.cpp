@@ -44,18 +44,7 @@ void describe_input(DispatcherConfig& config, Settings& settings) {
     return Assigned::Yes;
   };
   settings.custom(std::move(symbols));
-  Setting instance;
-  instance.names = {{"INSTANCE_ID"}, "kafka.instance_id", ""};
-  instance.documentation =
-      "Makes this replica a static member of its groups: a quick restart moves no partition. Must "
-      "differ between replicas.";
-  instance.accepted = "letters, digits, `.`, `_`, `-`, at most 249";
-  instance.assign = [&config](std::string_view text) {
-    if (!is_kafka_name(trimmed(text))) return Assigned::No;
-    config.instance_id = std::string{trimmed(text)};
-    return Assigned::Yes;
-  };
-  settings.custom(std::move(instance));
+  describe_instance_id(config.instance_id, settings);
 }
 
 void describe_lanes(DispatcherConfig& config, Settings& settings) {

@@ -2,9 +2,7 @@
 
 #include <unistd.h>
 
-#include <chrono>
 #include <memory>
-#include <set>
 #include <utility>
 
 #include "adapters/kafka_dead_letters.hpp"
@@ -12,6 +10,7 @@
 #include "adapters/postgres_sink.hpp"
 #include "adapters/redis_sink.hpp"
 #include "adapters/wire_json.hpp"
+#include "app/kafka_lane.hpp"
 #include "domain/dead_letter.hpp"
 #include "domain/routing.hpp"
 
@@ -21,16 +20,6 @@ namespace {
 constexpr std::string_view kDeadLetterTopic = "signalbox.dead-letters";
 
 bool is_priority_lane(const LanePlace& place) { return place.urgency == Urgency::Priority; }
-
-/// A literal topic as the expression that matches it alone.
-std::string exactly(std::string_view topic) {
-  std::string pattern = "^";
-  for (const char c : topic) {
-    if (c == '.') pattern += '\\';
-    pattern += c;
-  }
-  return pattern + "$";
-}
 
 std::vector<std::string> patterns_of(const DispatcherConfig& config, const LanePlace& place) {
   std::vector<std::string> patterns =
@@ -49,28 +38,6 @@ std::string client_id(const DispatcherConfig& config, const LanePlace& place) {
   const std::string instance =
       config.instance_id.value_or(std::to_string(static_cast<long>(getpid())));
   return group_prefix(config) + "-" + place.label + "-" + instance;
-}
-
-SourceReport report_of(const KafkaSource& source) {
-  const KafkaSourceStatus status = source.status();
-  SourceReport report{.is_connected = status.connected,
-                      .last_error = status.last_error,
-                      .assigned_partitions = status.assigned,
-                      .handover_messages = status.handover_messages,
-                      .handover_bytes = status.handover_bytes,
-                      .is_paused = status.paused,
-                      .rebalances = status.rebalances,
-                      .topics = {}};
-  const auto age = std::chrono::steady_clock::now() - status.since;
-  report.since =
-      std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now() - age);
-  std::set<std::string> topics;
-  for (const KafkaPartitionLag& lag : status.lags) {
-    report.lag += lag.messages();
-    topics.insert(lag.partition.topic);
-  }
-  report.topics.assign(topics.begin(), topics.end());
-  return report;
 }
 
 std::unique_ptr<Sink> make_sink(const DispatcherConfig& config, const LanePlace& place) {

@@ -6,6 +6,8 @@
 #include <array>
 #include <fstream>
 
+#include "app/trigger_report.hpp"
+
 namespace signalbox {
 namespace {
 
@@ -70,6 +72,13 @@ double resident_bytes() {
   return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
+void append_rows(std::string& text, std::span<const MetricDescription> metrics) {
+  for (const MetricDescription& metric : metrics) {
+    text.append("| `").append(metric.name).append("` | ").append(metric.type).append(" | ");
+    text.append(metric.labels).append(" | ").append(metric.help).append(" |\n");
+  }
+}
+
 }  // namespace
 
 std::span<const MetricDescription> lane_metric_descriptions() { return kDescriptions; }
@@ -80,10 +89,11 @@ std::string metrics_markdown() {
       "Generated from the code (`signalbox docs metrics`); a test fails when it is stale.\n"
       "`GET /metrics` of every service answers in the Prometheus text format.\n\n"
       "| name | type | labels | meaning |\n|---|---|---|---|\n";
-  for (const MetricDescription& metric : kDescriptions) {
-    text.append("| `").append(metric.name).append("` | ").append(metric.type).append(" | ");
-    text.append(metric.labels).append(" | ").append(metric.help).append(" |\n");
-  }
+  append_rows(text, kDescriptions);
+  text +=
+      "\n## signalbox trigger\n\nThe original's names first.\n\n"
+      "| name | type | labels | meaning |\n|---|---|---|---|\n";
+  append_rows(text, trigger_metric_descriptions());
   return text;
 }
 

@@ -181,7 +181,14 @@ json concerns_json(const ServiceView& view) {
                                        : lane.status.last_alarm}});
     }
   }
+  for (const ServiceConcern& concern : view.concerns) {
+    concerns.push_back({{"lane", nullptr}, {"code", concern.code}, {"text", concern.text}});
+  }
   return concerns;
+}
+
+void add_details(json& body, const ServiceView& view) {
+  if (!view.details_name.empty()) body[view.details_name] = json::parse(view.details);
 }
 
 std::string text_of(const json& body) {
@@ -203,26 +210,30 @@ int http_status_of(Health health) {
 Health health_of(const ServiceView& view) {
   if (view.phase == ServicePhase::Stopping) return Health::Stopping;
   const auto working = std::ranges::count_if(view.lanes, works);
-  if (working == 0) {
+  const bool is_blocked = std::ranges::any_of(view.concerns, [](const ServiceConcern& concern) {
+    return concern.weight == ServiceConcern::Weight::Blocks;
+  });
+  if (working == 0 || is_blocked) {
     const bool is_young = view.now - view.started < kStartPatience;
     const bool never_worked = std::ranges::all_of(
         view.lanes, [](const LaneView& lane) { return lane.status.last_delivery == ReceivedAt{}; });
     return is_young && never_worked ? Health::Starting : Health::Unhealthy;
   }
   const bool all_work = working == std::ssize(view.lanes);
-  const bool concern = std::ranges::any_of(view.lanes, has_concern);
+  const bool concern = !view.concerns.empty() || std::ranges::any_of(view.lanes, has_concern);
   return all_work && !concern ? Health::Healthy : Health::Degraded;
 }
 
 HttpResponse health_answer(const ServiceView& view) {
   const Health health = health_of(view);
   const json stats = original_stats(view);
-  const json body{{"status", name_of(health)},
-                  {"timestamp", seconds_of(view.now)},
-                  {"uptime", stats["uptime"]},
-                  {"stats", stats},
-                  {"dependencies", dependencies_json(view)},
-                  {"concerns", concerns_json(view)}};
+  json body{{"status", name_of(health)},
+            {"timestamp", seconds_of(view.now)},
+            {"uptime", stats["uptime"]},
+            {"stats", stats},
+            {"dependencies", dependencies_json(view)},
+            {"concerns", concerns_json(view)}};
+  add_details(body, view);
   return {.status = http_status_of(health), .body = text_of(body)};
 }
 
@@ -250,17 +261,18 @@ HttpResponse diagnostic_answer(const ServiceView& view) {
     }
   }
   const bool is_stopping = view.phase == ServicePhase::Stopping;
-  const json body{{"status", is_stopping ? "stopping" : "operational"},
-                  {"timestamp", seconds_of(view.now)},
-                  {"uptime", stats["uptime"]},
-                  {"health", name_of(health_of(view))},
-                  {"connections", connections},
-                  {"dependencies", dependencies},
-                  {"topics", topics},
-                  {"stats", stats},
-                  {"lanes", lanes},
-                  {"fences", fences},
-                  {"concerns", concerns_json(view)}};
+  json body{{"status", is_stopping ? "stopping" : "operational"},
+            {"timestamp", seconds_of(view.now)},
+            {"uptime", stats["uptime"]},
+            {"health", name_of(health_of(view))},
+            {"connections", connections},
+            {"dependencies", dependencies},
+            {"topics", topics},
+            {"stats", stats},
+            {"lanes", lanes},
+            {"fences", fences},
+            {"concerns", concerns_json(view)}};
+  add_details(body, view);
   return {.status = 200, .body = text_of(body)};
 }
 

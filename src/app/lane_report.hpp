@@ -21,12 +21,24 @@ struct LaneView {
   double received_per_second = 0;
 };
 
+/// Something beside the lanes that a service works with.
+struct ServiceConcern {
+  enum class Weight : std::uint8_t { Tells, Blocks };
+
+  std::string code;  ///< SNAKE_CASE
+  std::string text;
+  Weight weight = Weight::Tells;  ///< Blocks: the service cannot do its work
+};
+
 /// Everything that the HTTP paths of a service of lanes are answered from. A value.
 struct ServiceView {
   ServicePhase phase = ServicePhase::Running;
   ReceivedAt started{};
   ReceivedAt now{};
   std::vector<LaneView> lanes;
+  std::vector<ServiceConcern> concerns{};
+  std::string details_name{};  ///< key of `details` in the answers; empty: there are none
+  std::string details{};       ///< a JSON object
 };
 
 /// What readiness says, and how /health puts it.

@@ -51,6 +51,7 @@ void LaneService::start_http() {
 HttpResponse LaneService::metrics_answer() {
   const std::lock_guard lock{metrics_mutex_};
   metrics_.update(view());
+  if (update_metrics_) update_metrics_();
   return {.status = 200,
           .body = registry_.text(),
           .content_type = "text/plain; version=0.0.4; charset=utf-8"};
@@ -68,6 +69,7 @@ ServiceView LaneService::view() const {
                           .log_name = lane.log_name(),
                           .received_per_second = i < rates.size() ? rates[i] : 0.0});
   }
+  if (fill_view_) fill_view_(view);
   return view;
 }
 

@@ -30,6 +30,12 @@ class LaneService {
   /// Starts a lane; throws what `make` throws.
   void add_lane(const std::string& name, Urgency urgency, const std::function<LaneParts()>& make);
 
+  /// What the service has beside its lanes: filled in for every answer and every scrape, by the
+  /// threads of HTTP and of run(). Before start_http().
+  void add_to_view(std::function<void(ServiceView&)> fill) { fill_view_ = std::move(fill); }
+  void add_to_metrics(std::function<void()> update) { update_metrics_ = std::move(update); }
+  MetricsRegistry& metrics() { return registry_; }
+
   /// Serves HTTP; the paths of every service. Throws IoError when the port is taken.
   void start_http();
   HttpServer& http() { return http_; }
@@ -64,6 +70,8 @@ class LaneService {
   std::atomic<ServicePhase> phase_ = ServicePhase::Running;
   std::deque<Sample> samples_;
   Guarded<std::vector<double>> rates_;
+  std::function<void(ServiceView&)> fill_view_;
+  std::function<void()> update_metrics_;
   HttpServer http_;  // last: stops answering before what it asks goes away
 };
 

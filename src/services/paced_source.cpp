@@ -12,7 +12,7 @@ Polled PacedSource::poll(const PollLimits& limits, std::chrono::milliseconds wai
     clock_.wait(std::min(due_in, wait), std::stop_token{});
     if (due_in > wait) return {};
   }
-  Polled polled = inner_.poll(limits, wait - std::min(due_in, wait));
+  Polled polled = inner_->poll(limits, wait - std::min(due_in, wait));
   std::uint64_t signals = 0;
   for (const Run& run : polled.batch.runs) signals += run.messages.size();
   if (signals > 0) budget_.took(signals, clock_.steady_now());

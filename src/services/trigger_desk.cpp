@@ -18,6 +18,8 @@
 namespace signalbox {
 namespace {
 
+constexpr std::chrono::seconds kInspectEvery{15};
+
 const TradingSignal& signal_of(const Routed& routed) {
   return *std::get<std::shared_ptr<const TradingSignal>>(routed.facts.record);
 }
@@ -98,7 +100,24 @@ FenceMap TriggerDesk::read_fences(std::span<const TopicPartition> partitions) {
 
 void TriggerDesk::ping() { io_.queue.ping(); }
 
-std::vector<SinkWarning> TriggerDesk::inspect() { return io_.queue.inspect(); }
+std::vector<SinkWarning> TriggerDesk::inspect() {
+  std::vector<SinkWarning> warnings = io_.queue.inspect();
+  const auto evicts = std::ranges::find(warnings, kEvictionWarning, &SinkWarning::code);
+  last_inspection_ = io_.clock.steady_now();
+  why_unsafe_.clear();
+  if (evicts != warnings.end() && rules_.eviction == Eviction::Refused) {
+    why_unsafe_ = evicts->text + " (ALLOW_EVICTION=true works with it all the same)";
+  }
+  return warnings;
+}
+
+/// A claim that is evicted is a task twice. Asked before the first batch, and now and then: the
+/// lane itself asks only while it is idle.
+const std::string& TriggerDesk::why_unsafe() {
+  const auto now = io_.clock.steady_now();
+  if (!last_inspection_ || now - *last_inspection_ >= kInspectEvery) static_cast<void>(inspect());
+  return why_unsafe_;
+}
 
 /// match → running? (one query) → claim + enqueue (one call, unless the batch is too large for it)
 WriteOutcome TriggerDesk::write(const WriteBatch& batch) {
@@ -112,6 +131,7 @@ WriteOutcome TriggerDesk::write(const WriteBatch& batch) {
       return Unavailable{*std::move(why)};
     }
     try {
+      if (const std::string& unsafe = why_unsafe(); !unsafe.empty()) return Unavailable{unsafe};
       judge(batch, *view.index, work);
       if (!work.requests.empty()) ask_ledger(work);
     } catch (const IoError& error) {

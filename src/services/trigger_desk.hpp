@@ -23,12 +23,19 @@ namespace signalbox {
 /// Which time tells whether a ticker's market is open.
 enum class MarketHoursBy : std::uint8_t { Now, Signal, Off };
 
+/// Code of the warning that a queue may lose our claims.
+inline constexpr std::string_view kEvictionWarning = "KEYS_MAY_BE_EVICTED";
+
+/// Whether a queue that may lose our claims under memory pressure is worked with.
+enum class Eviction : std::uint8_t { Refused, Allowed };
+
 struct TriggerRules {
   MatchRules match{};
   std::chrono::seconds signal_max_age{600};  ///< by the log's timestamp; zero: no limit
   MarketHoursBy market_hours = MarketHoursBy::Now;
   std::function<BusyRule(const IndexedPipeline&)> busy_of;
   std::chrono::milliseconds cache_max_age{300'000};
+  Eviction eviction = Eviction::Refused;
 
   /// Whether a signal of this age is too old to be run.
   bool is_expired(EventTime logged_at, ReceivedAt now) const;
@@ -71,6 +78,7 @@ class TriggerDesk final : public Sink {
   void judge_signal(const Routed& routed, const PipelineIndex& index, Work& work);
   void leave_out_done_pairs(const WriteBatch& batch, Work& work);
   void ask_ledger(Work& work);
+  const std::string& why_unsafe();
   WriteOutcome enqueue(const WriteBatch& batch, Work& work);
   void keep_doubt(const ClaimBatch& claim, TriggerCounters counted);
 
@@ -83,6 +91,8 @@ class TriggerDesk final : public Sink {
   Io io_;
   TriggerRules rules_;
   std::optional<Doubt> doubt_;
+  std::optional<std::chrono::steady_clock::time_point> last_inspection_;
+  std::string why_unsafe_;  ///< why the queue is no place for claims; empty: it is one
 };
 
 }  // namespace signalbox
