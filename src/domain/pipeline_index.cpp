@@ -65,34 +65,6 @@ class Reader {
   Word pipeline_mask_;
 };
 
-/// Appends, in their order and each once, the pipelines of the runs that have a posting of at most
-/// the level. Without branches on the data: which run comes next is as good as random.
-template <std::size_t kRuns, typename Word>
-Match* unite(const Reader<Word>& reader, std::array<Run<Word>, kRuns> runs, Word level,
-             std::uint32_t ticker, Match* out) {
-  const auto head_of = [&](const Run<Word>& run) {
-    // At the end of a run the next one's first posting is read, and not used.
-    return run.empty() ? kNobody : reader.pipeline(*run.begin);
-  };
-  for (;;) {
-    std::array<std::uint32_t, kRuns> heads;
-    std::uint32_t next = kNobody;
-    for (std::size_t at = 0; at < kRuns; ++at) {
-      heads[at] = head_of(runs[at]);
-      next = std::min(next, heads[at]);
-    }
-    if (next == kNobody) return out;
-    unsigned passes = 0;
-    for (std::size_t at = 0; at < kRuns; ++at) {
-      const unsigned is_next = heads[at] == next ? 1 : 0;
-      passes |= is_next & (reader.level(*runs[at].begin) <= level ? 1U : 0U);
-      runs[at].begin += is_next;
-    }
-    *out = {.pipeline = PipelineNumber{next}, .ticker = ticker};
-    out += passes;
-  }
-}
-
 /// One run needs no comparing: a posting follows the other.
 template <typename Word>
 Match* copy(const Reader<Word>& reader, Run<Word> run, Word level, std::uint32_t ticker,
@@ -102,6 +74,28 @@ Match* copy(const Reader<Word>& reader, Run<Word> run, Word level, std::uint32_t
     out += reader.level(*at) <= level ? 1 : 0;
   }
   return out;
+}
+
+/// Appends, in their order and each once, the pipelines that have a posting of at most the level
+/// in one of two runs that are not empty. Without branches on the data: which run comes next is as
+/// good as random.
+template <typename Word>
+Match* unite(const Reader<Word>& reader, Run<Word> one, Run<Word> other, Word level,
+             std::uint32_t ticker, Match* out) {
+  do {
+    const std::uint32_t a = reader.pipeline(*one.begin);
+    const std::uint32_t b = reader.pipeline(*other.begin);
+    const unsigned is_one = a <= b ? 1 : 0;
+    const unsigned is_other = b <= a ? 1 : 0;
+    const unsigned passes = (is_one & (reader.level(*one.begin) <= level ? 1U : 0U)) |
+                            (is_other & (reader.level(*other.begin) <= level ? 1U : 0U));
+    *out = {.pipeline = PipelineNumber{std::min(a, b)}, .ticker = ticker};
+    out += passes;
+    one.begin += is_one;
+    other.begin += is_other;
+  } while (!one.empty() && !other.empty());
+  out = copy(reader, one, level, ticker, out);
+  return copy(reader, other, level, ticker, out);
 }
 
 /// The streams that a signal's type and timeframe ask for.
@@ -145,9 +139,14 @@ Wanted wanted_by(const IndexParts& parts, const TradingSignal& signal) {
 
 /// The levels that a confidence reaches. Absent and NaN count as 0.
 std::uint32_t level_of(const IndexParts& parts, std::optional<double> confidence) {
+  if (parts.levels.empty()) return 0;
   const double given = confidence && !std::isnan(*confidence) ? *confidence : 0;
-  return static_cast<std::uint32_t>(std::ranges::upper_bound(parts.levels, given) -
-                                    parts.levels.begin());
+  // A search without branches: any confidence is as likely as the other.
+  const double* at = parts.levels.data();
+  for (std::size_t left = parts.levels.size(); left > 1; left -= left / 2) {
+    at += at[left / 2 - 1] <= given ? left / 2 : 0;
+  }
+  return static_cast<std::uint32_t>(at - parts.levels.data()) + (*at <= given ? 1 : 0);
 }
 
 /// Calls `visit(number, position)` for each ticker of the signal that somebody watches, the first
@@ -215,11 +214,7 @@ class Admission {
   }
 
  private:
-  std::uint32_t number_of(const Uuid& id) const {
-    const auto found = std::ranges::lower_bound(parts_.ids, id);
-    if (found == parts_.ids.end() || *found != id) return kNobody;
-    return static_cast<std::uint32_t>(found - parts_.ids.begin());
-  }
+  std::uint32_t number_of(const Uuid& id) const { return parts_.number_of(id).value_or(kNobody); }
 
   /// Of several entries for a ticker the last one, as in any JSON object.
   const TickerRouting* find(std::string_view ticker) const {
@@ -255,22 +250,22 @@ class Search {
   }
 
   void match(const Wanted& wanted, std::uint32_t ticker, std::uint32_t position,
-             std::uint32_t level, std::vector<Match>& out) const {
+             const SignalTicker& said, std::vector<Match>& out) const {
     Run<Word> everything;
     const Run<Word> of_type = runs_of(wanted, ticker, everything);
-    const Run<Word> any = of_stream(of_type, wanted.any_timeframe);
-    const Run<Word> exact = of_stream(of_type, wanted.timeframe);
     const std::size_t before = out.size();
-    const bool is_exact = wanted.has_timeframe;
-    const std::size_t most =
-        everything.size() + (is_exact ? any.size() + exact.size() : of_type.size());
-    if (most == 0) return;
-    out.resize(before + most);
-    Match* const begin = out.data() + before;
-    const auto limit = static_cast<Word>(level);
-    Match* end = is_exact ? united(everything, any, exact, limit, position, begin)
-                          : gathered(everything, of_type, limit, position, begin);
-    out.resize(before + static_cast<std::size_t>(end - begin));
+    out.resize(before + everything.size() + of_type.size());
+    Match* end = out.data() + before;
+    // Who takes every signal subscribes to none, and so is not among the others.
+    for (const Word* at = everything.begin; at != everything.end; ++at) {
+      *end++ = {.pipeline = PipelineNumber{reader_.pipeline(*at)}, .ticker = position};
+    }
+    if (!of_type.empty()) {
+      const auto limit = static_cast<Word>(level_of(parts_, said.confidence));
+      end = wanted.has_timeframe ? united(of_type, wanted, limit, position, end)
+                                 : gathered(of_type, limit, position, end);
+    }
+    out.resize(static_cast<std::size_t>(end - out.data()));
   }
 
   /// How near each watcher of a ticker came, by pipeline: 0 to 3, 3 = it matches.
@@ -297,10 +292,16 @@ class Search {
                                         ? IndexParts::kNoDirectory
                                         : parts_.directory_begins[ticker];
     if (directory != IndexParts::kNoDirectory) {
+      // Of a large index nothing is in the processor's caches: ask for both stretches at once.
+      ask_for(all.begin);
       const std::uint32_t* const types = parts_.directory.data() + directory;
+      Run<Word> of_type{all.end, all.end};
+      if (wanted.type != kNobody) {
+        of_type = {postings_ + types[wanted.type], postings_ + types[wanted.type + 1]};
+        ask_for(of_type.begin);
+      }
       everything = {all.begin, postings_ + types[0]};
-      if (wanted.type == kNobody) return {all.end, all.end};
-      return {postings_ + types[wanted.type], postings_ + types[wanted.type + 1]};
+      return of_type;
     }
     everything = {all.begin, first_from(all, reader_.first_of(1))};
     if (wanted.type == kNobody) return {all.end, all.end};
@@ -309,28 +310,30 @@ class Search {
     return {begin, first_from({begin, all.end}, reader_.first_of(wanted.last_stream))};
   }
 
+  /// The first two cache lines; the processor guesses those that follow.
+  static void ask_for(const Word* at) {
+    __builtin_prefetch(at);
+    __builtin_prefetch(at + 64 / sizeof(Word));
+  }
+
   Run<Word> of_stream(Run<Word> of_type, std::uint32_t stream) const {
     if (stream == kNobody) return {of_type.end, of_type.end};
     const Word* const begin = first_from(of_type, reader_.first_of(stream));
     return {begin, first_from({begin, of_type.end}, reader_.first_of(stream + 1))};
   }
 
-  Match* united(Run<Word> everything, Run<Word> any, Run<Word> exact, Word level,
-                std::uint32_t position, Match* out) const {
-    std::array<Run<Word>, 3> runs{everything, any, exact};
-    const auto filled = static_cast<std::size_t>(
-        std::ranges::remove_if(runs, [](const Run<Word>& run) { return run.empty(); }).begin() -
-        runs.begin());
-    if (filled == 1) return copy(reader_, runs[0], level, position, out);
-    if (filled == 2) return unite<2, Word>(reader_, {runs[0], runs[1]}, level, position, out);
-    return unite<3, Word>(reader_, runs, level, position, out);
+  Match* united(Run<Word> of_type, const Wanted& wanted, Word level, std::uint32_t position,
+                Match* out) const {
+    const Run<Word> any = of_stream(of_type, wanted.any_timeframe);
+    const Run<Word> exact = of_stream(of_type, wanted.timeframe);
+    if (any.empty()) return copy(reader_, exact, level, position, out);
+    if (exact.empty()) return copy(reader_, any, level, position, out);
+    return unite(reader_, any, exact, level, position, out);
   }
 
   /// A signal without a timeframe reaches the subscriptions of all of them.
-  Match* gathered(Run<Word> everything, Run<Word> of_type, Word level, std::uint32_t position,
-                  Match* out) const {
-    Match* end = copy(reader_, everything, level, position, out);
-    end = copy(reader_, of_type, level, position, end);
+  Match* gathered(Run<Word> of_type, Word level, std::uint32_t position, Match* out) const {
+    Match* const end = copy(reader_, of_type, level, position, out);
     std::sort(out, end);
     return std::unique(out, end);
   }
@@ -385,9 +388,8 @@ IndexedPipeline PipelineIndex::at(PipelineNumber number) const {
 }
 
 std::optional<PipelineNumber> PipelineIndex::find(const Uuid& id) const {
-  const auto found = std::ranges::lower_bound(parts_->ids, id);
-  if (found == parts_->ids.end() || *found != id) return std::nullopt;
-  return PipelineNumber{static_cast<std::uint32_t>(found - parts_->ids.begin())};
+  const auto number = parts_->number_of(id);
+  return number ? std::optional(PipelineNumber{*number}) : std::nullopt;
 }
 
 bool PipelineIndex::watches(PipelineNumber number, std::string_view ticker) const {
@@ -407,7 +409,7 @@ void PipelineIndex::match(const TradingSignal& signal, const MatchRules& rules,
     for_each_ticker(*parts_, signal, [&](std::uint32_t ticker, std::uint32_t position) {
       const std::size_t before = out.size();
       const SignalTicker& said = signal.tickers[position];
-      search.match(wanted, ticker, position, level_of(*parts_, said.confidence), out);
+      search.match(wanted, ticker, position, said, out);
       if (out.size() == before) return;
       admission.enter(said.ticker);
       if (admission.admits_all()) return;

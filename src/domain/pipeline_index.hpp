@@ -76,9 +76,9 @@ class PipelineIndex {
   std::optional<PipelineNumber> find(const Uuid& id) const;
   bool watches(PipelineNumber number, std::string_view ticker) const;
 
-  /// Appends whoever wants the signal, in order of the signal's tickers, then of the pipelines'
-  /// ids. A backtest's signal matches as any other does, at most the pipeline that it names; where
-  /// it is not allowed, nobody.
+  /// Appends whoever wants the signal, in order of the signal's tickers; the pipelines of one are
+  /// in an order of the index's own, which stays the same. A backtest's signal matches as any other
+  /// does, at most the pipeline that it names; where it is not allowed, nobody.
   void match(const TradingSignal& signal, const MatchRules& rules, std::vector<Match>& out) const;
 
   /// Appends everybody else who watches one of its tickers, each with the reason.

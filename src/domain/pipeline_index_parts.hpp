@@ -2,12 +2,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <variant>
 #include <vector>
 
 #include "domain/pipeline.hpp"
+#include "domain/slot_table.hpp"
 #include "domain/text_table.hpp"
 #include "domain/uuid.hpp"
 
@@ -39,7 +41,8 @@ struct IndexParts {
     bool has_busy = false;
   };
 
-  std::vector<Uuid> ids;  ///< sorted: a pipeline's number is its place
+  std::vector<Uuid> ids;  ///< a pipeline's number is its place: they stay as they were given
+  SlotTable numbers;      ///< by id
   std::vector<Row> rows;
   std::vector<char> names;
 
@@ -60,6 +63,12 @@ struct IndexParts {
   /// to the end may look at it.
   std::variant<std::vector<std::uint32_t>, std::vector<std::uint64_t>> postings;
   std::size_t watch_count = 0;  ///< (pipeline, ticker)
+
+  std::optional<std::uint32_t> number_of(const Uuid& id) const {
+    return numbers.find(hash_of(id), [&](std::uint32_t number) { return ids[number] == id; });
+  }
+
+  static std::uint64_t hash_of(const Uuid& id) { return mixed(std::hash<Uuid>{}(id)); }
 
   std::size_t memory_bytes() const;
 };

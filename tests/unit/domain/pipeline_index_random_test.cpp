@@ -202,6 +202,13 @@ std::vector<Verdict> by_the_rules(std::vector<Pipeline> pipelines, const Trading
 
 // --- the index ---
 
+/// The tickers are in the signal's order; the pipelines of one in an order of the index's own.
+void sort_pipelines(std::vector<Verdict>& verdicts) {
+  EXPECT_TRUE(std::ranges::is_sorted(verdicts, {}, &Verdict::ticker));
+  std::ranges::stable_sort(verdicts, {}, &Verdict::pipeline);
+  std::ranges::stable_sort(verdicts, {}, &Verdict::ticker);
+}
+
 struct Split {
   std::vector<Verdict> matches;
   std::vector<Verdict> misses;
@@ -215,12 +222,14 @@ Split by_the_index(const PipelineIndex& index, const TradingSignal& signal,
   for (const Match& match : matches) {
     split.matches.push_back({index.at(match.pipeline).id, match.ticker, "match"});
   }
+  sort_pipelines(split.matches);
   std::vector<NoMatch> misses;
   index.judge_rest(signal, rules, misses);
   for (const NoMatch& miss : misses) {
     split.misses.push_back(
         {index.at(miss.pipeline).id, miss.ticker, std::string(name_of(miss.why))});
   }
+  sort_pipelines(split.misses);
   return split;
 }
 
