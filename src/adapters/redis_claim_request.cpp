@@ -16,8 +16,12 @@ namespace {
 constexpr std::size_t kPairUuidLength = 36;
 constexpr std::size_t kKeptBytesMax = 4'000'000;
 
+/// What is encoded is handed over from this size on, so that Redis reads the first tasks of a
+/// batch while we still encode its last ones.
+constexpr std::size_t kEarlyBytes = 64 * 1024;
+
 constexpr std::size_t kNumbersBeforeRequests = 17;
-constexpr std::size_t kNumbersPerRequest = 6;
+constexpr std::size_t kNumbersPerRequest = 3;
 
 std::uint64_t unsigned_ms(std::chrono::milliseconds duration) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count()));
@@ -147,11 +151,6 @@ void PackedNumbers::add(std::uint64_t value) {
   }
 }
 
-void ClaimRequest::add(std::string_view argument) {
-  append_argument(arguments_, argument);
-  ++argument_count_;
-}
-
 /// Numbers the pairs and the signals, and names the tasks.
 void ClaimRequest::collect(const ClaimBatch& batch, CeleryMessages& messages) {
   pair_numbers_.clear();
@@ -159,6 +158,8 @@ void ClaimRequest::collect(const ClaimBatch& batch, CeleryMessages& messages) {
   pair_of_.clear();
   digests_.clear();
   digest_of_.clear();
+  digest_numbers_.clear();
+  is_repeat_.clear();
   task_ids_.clear();
   const TaskRequest* before = nullptr;
   for (const TaskRequest& request : batch.requests) {
@@ -170,11 +171,17 @@ void ClaimRequest::collect(const ClaimBatch& batch, CeleryMessages& messages) {
     // The pairs of one message follow each other; the same name in another message is a repeat.
     if (!request.is_repeat_checked) {
       digest_of_.push_back(0);
+      is_repeat_.push_back(false);
     } else if (before != nullptr && before->signal == request.signal && before->is_repeat_checked) {
       digest_of_.push_back(digest_of_.back());
+      is_repeat_.push_back(is_repeat_.back());
     } else {
-      digests_.push_back(messages.digest(request.signal_key));
-      digest_of_.push_back(static_cast<std::uint32_t>(digests_.size()));
+      std::string digest = messages.digest(request.signal_key);
+      const auto [known, is_first] =
+          digest_numbers_.try_emplace(digest, static_cast<std::uint32_t>(digests_.size() + 1));
+      if (is_first) digests_.push_back(std::move(digest));
+      digest_of_.push_back(known->second);
+      is_repeat_.push_back(!is_first);
     }
     before = &request;
     task_ids_.push_back(needs_task(request) ? messages.task_id(request.signal_key, request.pipeline,
@@ -200,10 +207,9 @@ std::string ClaimRequest::numbers(const ClaimBatch& batch, const ClaimContext& c
     const TaskRequest& request = batch.requests[i];
     packed.add(pair_of_[i]);
     packed.add(digest_of_[i]);
-    packed.add(static_cast<std::uint64_t>(request.busy.policy));
-    packed.add(request.is_running ? 1 : 0);
-    packed.add(request.busy.slots);
-    packed.add(request.is_backtest ? 2 : 1);
+    packed.add(static_cast<std::uint64_t>(request.busy.policy) | (request.is_running ? 4U : 0U) |
+               (request.is_backtest ? 8U : 0U) | (is_repeat_[i] ? 16U : 0U) |
+               std::uint64_t{request.busy.slots} * 32);
   }
   return packed.bytes();
 }
@@ -221,16 +227,17 @@ std::string ClaimRequest::pairs_json(const ClaimBatch& batch) const {
 
 void ClaimRequest::add_fences(const ClaimBatch& batch) {
   for (const FenceMove& move : batch.moves) {
-    add(move.expected ? encode(*move.expected) : "");
-    add(encode(move.next));
+    append_argument(bytes_, move.expected ? encode(*move.expected) : "");
+    append_argument(bytes_, encode(move.next));
     const bool is_cut = batch.cut && batch.cut->partition == move.partition;
-    add(is_cut ? encode_cut(*batch.cut, move.next) : "");
+    append_argument(bytes_, is_cut ? encode_cut(*batch.cut, move.next) : "");
   }
 }
 
 void ClaimRequest::add_tasks(const ClaimBatch& batch, const ClaimContext& context,
-                             CeleryMessages& messages) {
-  const std::size_t begin = arguments_.size();
+                             CeleryMessages& messages, const Early& early) {
+  const std::size_t begin = bytes_.size();
+  std::size_t shown = 0;
   const std::string expires = iso_utc(ReceivedAt{context.now + context.rules.task_expires});
   for (std::size_t i = 0; i < batch.requests.size(); ++i) {
     const TaskRequest& request = batch.requests[i];
@@ -241,8 +248,12 @@ void ClaimRequest::add_tasks(const ClaimBatch& batch, const ClaimContext& contex
       expires_at = messages.append(
           element_, request, {.task_id = task_ids_[i], .delivery_tag = tag, .expires = expires});
     }
-    add(task_ids_[i]);
-    add(element_);
+    append_argument(bytes_, task_ids_[i]);
+    append_argument(bytes_, element_);
+    if (bytes_.size() - shown >= kEarlyBytes) {
+      early(bytes_);
+      shown = bytes_.size();
+    }
     if (request.busy.policy == BusyPolicy::Skip) continue;
     head_ = task_ids_[i];
     head_ += request.is_backtest ? " 2 " : " 1 ";
@@ -253,31 +264,22 @@ void ClaimRequest::add_tasks(const ClaimBatch& batch, const ClaimContext& contex
     append_integer(head_, request.signal_key.size());
     head_ += ' ';
     head_ += request.signal_key;
-    add(head_);
+    append_argument(bytes_, head_);
   }
-  SB_CHECK(batch.requests.size() <= 1 || arguments_.size() - begin <= kMaxBytesPerCall);
+  SB_CHECK(batch.requests.size() <= 1 || bytes_.size() - begin <= kMaxBytesPerCall);
 }
 
-void ClaimRequest::build(const ClaimBatch& batch, std::string_view sha, const ClaimContext& context,
-                         CeleryMessages& messages) {
-  arguments_.clear();
-  argument_count_ = 0;
-  collect(batch, messages);
-  add(numbers(batch, context));
-  add(std::to_string(batch.database_now.time_since_epoch().count()));
-  add(pairs_json(batch));
-  std::string settled;
-  for (const SettledPair& pair : batch.settled) settled += letter_of(pair.outcome);
-  add(settled);
-  for (const std::string_view name : pair_names_) add(name);
-  for (const std::string& digest : digests_) add(digest);
-  add_fences(batch);
-  add_tasks(batch, context, messages);
-
+void ClaimRequest::add_head(const ClaimBatch& batch, std::string_view sha,
+                            const ClaimContext& context) {
+  constexpr std::size_t kFixedArguments = 4;
   const TaskKeys& keys = context.keys;
   const std::size_t key_count = 11 + 2 * batch.moves.size();
-  bytes_.clear();
-  append_command_head(bytes_, 3 + key_count + argument_count_);
+  std::size_t argument_count = kFixedArguments + pair_names_.size() + digests_.size() +
+                               3 * batch.moves.size() + 2 * batch.requests.size();
+  for (const TaskRequest& request : batch.requests) {
+    if (request.busy.policy != BusyPolicy::Skip) ++argument_count;
+  }
+  append_command_head(bytes_, 3 + key_count + argument_count);
   append_argument(bytes_, "EVALSHA");
   append_argument(bytes_, sha);
   append_argument(bytes_, std::to_string(key_count));
@@ -291,12 +293,27 @@ void ClaimRequest::build(const ClaimBatch& batch, std::string_view sha, const Cl
   }
   for (const FenceMove& move : batch.moves) append_argument(bytes_, keys.fence(move.partition));
   for (const FenceMove& move : batch.moves) append_argument(bytes_, keys.cut(move.partition));
-  bytes_ += arguments_;
+}
+
+void ClaimRequest::build(const ClaimBatch& batch, std::string_view sha, const ClaimContext& context,
+                         CeleryMessages& messages, const Early& early) {
+  bytes_.clear();
+  collect(batch, messages);
+  add_head(batch, sha, context);
+  append_argument(bytes_, numbers(batch, context));
+  append_argument(bytes_, std::to_string(batch.database_now.time_since_epoch().count()));
+  append_argument(bytes_, pairs_json(batch));
+  std::string settled;
+  for (const SettledPair& pair : batch.settled) settled += letter_of(pair.outcome);
+  append_argument(bytes_, settled);
+  for (const std::string_view name : pair_names_) append_argument(bytes_, name);
+  for (const std::string& digest : digests_) append_argument(bytes_, digest);
+  add_fences(batch);
+  add_tasks(batch, context, messages, early);
 }
 
 void ClaimRequest::trim() {
   if (bytes_.capacity() > kKeptBytesMax) bytes_ = {};
-  if (arguments_.capacity() > kKeptBytesMax) arguments_ = {};
 }
 
 }  // namespace signalbox

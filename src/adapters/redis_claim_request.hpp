@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <optional>
 #include <span>
@@ -77,9 +78,12 @@ struct ClaimContext {
 /// One batch as the arguments of the claim script. Kept, so that its memory is used again.
 class ClaimRequest {
  public:
+  /// Takes what was built so far, from the first byte on, while more is being built.
+  using Early = std::function<void(std::string_view built)>;
+
   /// Builds everything; `sha` names the script. The result is in bytes() until the next call.
   void build(const ClaimBatch& batch, std::string_view sha, const ClaimContext& context,
-             CeleryMessages& messages);
+             CeleryMessages& messages, const Early& early);
 
   std::string_view bytes() const { return bytes_; }
   std::string take_task_id(std::size_t request) { return std::move(task_ids_[request]); }
@@ -88,21 +92,22 @@ class ClaimRequest {
   void trim();
 
  private:
-  void add(std::string_view argument);
   void collect(const ClaimBatch& batch, CeleryMessages& messages);
   std::string numbers(const ClaimBatch& batch, const ClaimContext& context) const;
   void add_fences(const ClaimBatch& batch);
-  void add_tasks(const ClaimBatch& batch, const ClaimContext& context, CeleryMessages& messages);
+  void add_head(const ClaimBatch& batch, std::string_view sha, const ClaimContext& context);
+  void add_tasks(const ClaimBatch& batch, const ClaimContext& context, CeleryMessages& messages,
+                 const Early& early);
   std::string pairs_json(const ClaimBatch& batch) const;
 
-  std::string arguments_;
-  std::size_t argument_count_ = 0;
   std::string bytes_;
   std::unordered_map<std::string, std::uint32_t> pair_numbers_;
   std::vector<std::string_view> pair_names_;
   std::vector<std::uint32_t> pair_of_;
   std::vector<std::string> digests_;
   std::vector<std::uint32_t> digest_of_;
+  std::unordered_map<std::string, std::uint32_t> digest_numbers_;
+  std::vector<bool> is_repeat_;  ///< in this call
   std::vector<std::string> task_ids_;
   std::string element_;
   std::string head_;

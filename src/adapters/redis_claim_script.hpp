@@ -91,25 +91,19 @@ if n_digests > 0 then
   end
   state.generation = state.generation + steps
 end
-local seen, new_digests = {}, {}
-if n_digests > 0 then
-  for i = 6, 9 do
-    if not is_cleared[KEYS[i]] then
-      local members = redis.call('SMISMEMBER', KEYS[i], unpack(digests))
-      for d = 1, n_digests do
-        if members[d] == 1 then seen[digests[d]] = true end
-      end
+local duplicate, new_digests = {}, digests
+for i = 6, 9 do
+  if n_digests > 0 and not is_cleared[KEYS[i]] and redis.call('EXISTS', KEYS[i]) == 1 then
+    local members = redis.call('SMISMEMBER', KEYS[i], unpack(digests))
+    for d = 1, n_digests do
+      if members[d] == 1 then duplicate[d] = true end
     end
   end
 end
-local duplicate = {}
-for d = 1, n_digests do
-  local digest = digests[d]
-  if seen[digest] then
-    duplicate[d] = true
-  else
-    seen[digest] = true
-    new_digests[#new_digests + 1] = digest
+if next(duplicate) then
+  new_digests = {}
+  for d = 1, n_digests do
+    if not duplicate[d] then new_digests[#new_digests + 1] = digests[d] end
   end
 end
 
@@ -125,7 +119,8 @@ local function line_of(pair)
 end
 state.number = math.max(state.number, now * 1000)
 local new_claims, pushes, new_helds, gone_helds = {}, {{}, {}}, {}, {}
-local new_tasks = {}
+local new_tasks, n_new = {}, 0
+local n_pushed = {0, 0}
 local letters, ended, ended_at = {}, {}, {}
 local claim_tail = ' ' .. int(now + lifetime) .. ' ' .. ARGV[2] .. ' ' .. int(now)
 
@@ -158,9 +153,17 @@ local function hold(pair, content)
 end
 
 for r = 1, n_requests do
-  local m = first_request + (r - 1) * 6
-  local pair, digest, policy, running, room, queue =
-      meta[m], meta[m + 1], meta[m + 2], meta[m + 3], meta[m + 4], meta[m + 5]
+  -- Flags: policy in two bits, running, backtest, repeat within this call, then the slots.
+  local m = first_request + (r - 1) * 3
+  local pair, digest, flags = meta[m], meta[m + 1], meta[m + 2]
+  local policy, running, queue, is_repeat, room = SKIP, false, 1, false, 0
+  if flags > 0 then
+    policy = flags % 4
+    running = math.floor(flags / 4) % 2 == 1
+    queue = 1 + math.floor(flags / 8) % 2
+    is_repeat = math.floor(flags / 16) % 2 == 1
+    room = math.floor(flags / 32)
+  end
   local task, element = ARGV[at], ARGV[at + 1]
   at = at + 2
   local head
@@ -169,19 +172,20 @@ for r = 1, n_requests do
     at = at + 1
   end
   local letter
-  if digest > 0 and duplicate[digest] then
+  if is_repeat or duplicate[digest] then
     letter = 'D'
   else
-    local busy = running == 1 or open[pair]
+    local busy = running or open[pair]
     if not busy and (policy ~= QUEUE or #line_of(pair) == 0) then
       letter = 'E'
       open[pair] = true
       if policy == LATEST and #line_of(pair) > 0 then supersede(pair) end
-      new_claims[#new_claims + 1] = pair_names[pair]
-      new_claims[#new_claims + 1] = task .. claim_tail
-      new_tasks[#new_tasks + 1] = task
-      local list = pushes[queue]
-      list[#list + 1] = element
+      new_claims[2 * n_new + 1] = pair_names[pair]
+      new_claims[2 * n_new + 2] = task .. claim_tail
+      n_new = n_new + 1
+      new_tasks[n_new] = task
+      n_pushed[queue] = n_pushed[queue] + 1
+      pushes[queue][n_pushed[queue]] = element
     elseif policy == SKIP then
       letter = 'B'
     else

@@ -32,6 +32,10 @@ end
 -- HMGET or MGET (without a key) of any number of names.
 local function get_all(key, names)
   local values = {}
+  if #names <= CHUNK then
+    if key then return redis.call('HMGET', key, unpack(names)) end
+    return redis.call('MGET', unpack(names))
+  end
   for first = 1, #names, CHUNK do
     local last = math.min(first + CHUNK - 1, #names)
     local part

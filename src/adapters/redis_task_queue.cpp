@@ -149,28 +149,40 @@ std::expected<void, std::string> RedisTaskQueue::prepare_connection() {
   return {};
 }
 
+/// Builds the call and sends it as it grows.
+std::expected<void, std::string> RedisTaskQueue::send_claim(const ClaimBatch& batch) {
+  std::expected<std::size_t, std::string> sent = 0;
+  request_.build(batch, sha(Script::Claim),
+                 {.rules = options_.rules,
+                  .celery = options_.celery,
+                  .keys = keys_,
+                  .mode = options_.mode,
+                  .reads_results = results_ ? 0U : 1U,
+                  .now = redis_now()},
+                 messages_, [&](std::string_view built) {
+                   if (!sent) return;
+                   const auto taken = connection_.send_some(built.substr(*sent));
+                   if (taken) {
+                     *sent += *taken;
+                   } else {
+                     sent = std::unexpected(taken.error());
+                   }
+                 });
+  if (!sent) return std::unexpected(sent.error());
+  return connection_.send(request_.bytes().substr(*sent));
+}
+
 ClaimOutcome RedisTaskQueue::claim(const ClaimBatch& batch) {
   SB_CHECK(batch.requests.size() <= kMaxTasksPerCall);
   std::string why;
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
     if (auto opened = ready(); !opened) return Unavailable{std::move(opened.error())};
-    request_.build(batch, sha(Script::Claim),
-                   {.rules = options_.rules,
-                    .celery = options_.celery,
-                    .keys = keys_,
-                    .mode = options_.mode,
-                    .reads_results = results_ ? 0U : 1U,
-                    .now = redis_now()},
-                   messages_);
-    const std::uint64_t sent_before = connection_.bytes_sent();
-    auto received = connection_.call(request_.bytes(), 1);
-    const bool was_sent = connection_.bytes_sent() - sent_before >= request_.bytes().size();
+    const std::expected<void, std::string> sent = send_claim(batch);
     request_.trim();
-    if (!received) {
-      // A command that did not arrive whole is not executed.
-      if (was_sent) return Unknown{std::move(received.error())};
-      return Unavailable{std::move(received.error())};
-    }
+    // A command that did not arrive whole is not executed.
+    if (!sent) return Unavailable{sent.error()};
+    auto received = connection_.receive(1);
+    if (!received) return Unknown{std::move(received.error())};
     RedisReplies& replies = **received;
     const RedisReply head = replies.take();
     if (head.type == Type::Error) {

@@ -69,6 +69,7 @@ class RedisTaskQueue final : public TaskQueue {
   std::chrono::milliseconds redis_now() const;
   void set_redis_now(std::chrono::milliseconds now);
   std::string_view sha(Script script) const;
+  std::expected<void, std::string> send_claim(const ClaimBatch& batch);
   ClaimOutcome read_claimed(const ClaimBatch& batch, RedisReplies& replies);
   RedisReplies& call(std::string_view request, std::size_t replies);
   RedisReplies& call_script(Script script, std::span<const std::string_view> keys,

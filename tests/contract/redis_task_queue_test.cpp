@@ -5,6 +5,9 @@
 
 #include <variant>
 
+#include "adapters/redis_claim_script.hpp"
+#include "adapters/redis_script_common.hpp"
+#include "adapters/resp.hpp"
 #include "contract/redis_queue_place.hpp"
 #include "contract/redis_sink_fixture.hpp"
 #include "contract/reply_eater.hpp"
@@ -149,6 +152,43 @@ TEST_F(RedisTaskQueueTest, AUserWhoMayNotDoAllOfACallDoesNothingOfIt) {
   control().ask({"ACL", "DELUSER", "limited"});
   EXPECT_THAT(why, HasSubstr("NOPERM"));
   EXPECT_THAT(keys(), IsEmpty());
+}
+
+TEST_F(RedisTaskQueueTest, ACallThatRestsOnAWrongClockIsRefusedWithTheRightOne) {
+  RedisConnection connection{place_.options().redis};
+  ASSERT_TRUE(connection.ready());
+  std::string load;
+  append_command(load, {"SCRIPT", "LOAD", std::string(kScriptCommon) + std::string(kClaimScript)});
+  const std::string sha{connection.call(load, 1).value()->take().text};
+  CeleryMessages messages{CeleryOptions{}};
+  const RedisTaskQueueOptions options = place_.options();
+  const TaskKeys names{options.mode, options.group};
+  const Builder builder = one_task("s1");
+  const auto verdict_at = [&](std::chrono::milliseconds now) {
+    ClaimRequest request;
+    request.build(builder.batch(), sha,
+                  {.rules = options.rules,
+                   .celery = options.celery,
+                   .keys = names,
+                   .mode = options.mode,
+                   .reads_results = 1,
+                   .now = now},
+                  messages, [](std::string_view) {});
+    RedisReplies& replies = *connection.call(request.bytes(), 1).value();
+    replies.take();
+    const std::string verdict{replies.take().text};
+    return std::pair{verdict,
+                     std::chrono::milliseconds{std::stoll(std::string(replies.take().text))}};
+  };
+  const auto time = control().ask_list({"TIME"});
+  const std::chrono::milliseconds now{std::stoll(time.at(0)) * 1'000};
+  for (const auto wrong : {now - std::chrono::seconds{7}, now + std::chrono::hours{1}}) {
+    const auto [verdict, told] = verdict_at(wrong);
+    EXPECT_EQ(verdict, "clock");
+    EXPECT_LT(std::chrono::abs(told - now), std::chrono::seconds{5});
+    EXPECT_THAT(keys(), IsEmpty());
+  }
+  EXPECT_EQ(verdict_at(now).first, "ok");
 }
 
 TEST_F(RedisTaskQueueTest, AClaimEndsByEachFinalStateAndByNoOther) {
