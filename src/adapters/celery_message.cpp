@@ -113,7 +113,7 @@ void append_kwargs(std::string& json, const TaskRequest& request) {
 std::string uuid_text(std::span<const std::uint8_t, 16> bytes, std::uint8_t version) {
   Uuid uuid;
   std::ranges::copy(bytes, uuid.bytes.begin());
-  uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0FU) | version << 4U);
+  uuid.bytes[6] = static_cast<std::uint8_t>((uuid.bytes[6] & 0x0FU) | unsigned{version} << 4U);
   uuid.bytes[8] = static_cast<std::uint8_t>((uuid.bytes[8] & 0x3FU) | 0x80U);
   return to_text(uuid);
 }

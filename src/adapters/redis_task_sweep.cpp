@@ -275,7 +275,17 @@ std::vector<SinkWarning> RedisTaskQueue::inspect() {
   if (!warnings) throw redis_error(warnings.error());
   std::string request;
   append_command(request, {"INFO", "stats"});
-  const std::string stats{call(request, 1).take().text};
+  append_command(request, {"INFO", "memory"});
+  RedisReplies& replies = call(request, 2);
+  const std::string stats{replies.take().text};
+  const std::string_view memory = replies.take().text;
+  if (memory.find("maxmemory:0\r") == std::string_view::npos &&
+      memory.find("maxmemory_policy:volatile-") != std::string_view::npos) {
+    warnings->push_back({"RESULTS_MAY_BE_EVICTED",
+                         "maxmemory-policy is volatile-…: it spares claims and tasks, but may "
+                         "evict the results of tasks; then a pair stays claimed until its run is "
+                         "seen to end in executions, or for 21 minutes"});
+  }
   constexpr std::string_view kEvicted = "evicted_keys:";
   if (const std::size_t at = stats.find(kEvicted); at != std::string::npos) {
     const std::string_view rest = std::string_view{stats}.substr(at + kEvicted.size());

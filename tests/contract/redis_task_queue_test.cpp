@@ -327,13 +327,21 @@ TEST_F(RedisTaskQueueTest, ManyClaimsAndSlotsPassTheLimitsOfTheScriptLanguage) {
   EXPECT_EQ(queue->report().held, 5'000U);
 }
 
-TEST_F(RedisTaskQueueTest, WarnsWhereClaimsMayBeEvicted) {
+TEST_F(RedisTaskQueueTest, WarnsWhereClaimsOrResultsMayBeEvicted) {
   const auto queue = place_.make_queue();
+  const auto codes = [&] {
+    std::vector<std::string> found;
+    for (const SinkWarning& warning : queue->inspect()) found.push_back(warning.code);
+    return found;
+  };
   const ServerSetting limit{control(), "maxmemory", "1gb"};
-  const ServerSetting policy{control(), "maxmemory-policy", "allkeys-lru"};
-  std::vector<std::string> codes;
-  for (const SinkWarning& warning : queue->inspect()) codes.push_back(warning.code);
-  EXPECT_THAT(codes, testing::Contains("KEYS_MAY_BE_EVICTED"));
+  {
+    const ServerSetting policy{control(), "maxmemory-policy", "allkeys-lru"};
+    EXPECT_THAT(codes(), testing::Contains("KEYS_MAY_BE_EVICTED"));
+  }
+  const ServerSetting policy{control(), "maxmemory-policy", "volatile-ttl"};
+  EXPECT_THAT(codes(), testing::Contains("RESULTS_MAY_BE_EVICTED"));
+  EXPECT_THAT(codes(), testing::Not(testing::Contains("KEYS_MAY_BE_EVICTED")));
 }
 
 TEST_F(RedisTaskQueueTest, CountsThePriorityListsToo) {

@@ -14,6 +14,19 @@ std::unexpected<std::string> found(std::string_view what) {
   return std::unexpected("found " + std::string{what} + std::string{kAccepted});
 }
 
+/// Celery knows more kinds of broker than Redis at one address: what was found is named, but never
+/// more of a text that may hold a password.
+std::unexpected<std::string> refuse_scheme(std::string_view url) {
+  constexpr std::string_view kKnown[] = {"sentinel", "redis+socket", "amqp", "amqps",
+                                         "pyamqp",   "sqs",          "unix"};
+  const std::size_t end = url.find("://");
+  const std::string scheme = lower_case(url.substr(0, end == std::string_view::npos ? 0 : end));
+  for (const std::string_view known : kKnown) {
+    if (scheme == known) return found(scheme + "://, which is not supported");
+  }
+  return found("no redis:// at its start");
+}
+
 /// Reads `[user]:password`; a name alone is a user without a password, which Redis does not have.
 bool read_credentials(std::string_view text, RedisUrl& url) {
   const std::size_t colon = text.find(':');
@@ -53,9 +66,9 @@ std::expected<RedisUrl, std::string> parse_redis_url(std::string_view url) {
         "found rediss://, but this build has no TLS to Redis, accepted is redis://; a TLS proxy "
         "such as stunnel beside the service reaches a server that insists on it");
   }
-  if (lower_case(url.substr(0, kScheme.size())) != kScheme)
-    return found("no redis:// at its start");
+  if (lower_case(url.substr(0, kScheme.size())) != kScheme) return refuse_scheme(url);
   url.remove_prefix(kScheme.size());
+  if (url.find(";redis://") != std::string_view::npos) return found("a list of servers");
   if (url.find_first_of("?#") != std::string_view::npos) return found("a query");
 
   RedisUrl parsed;

@@ -29,6 +29,13 @@ TEST(RedisUrl, RefusesTlsInClearWords) {
   EXPECT_TRUE(parse_redis_url("rediss://redis").error().contains("no TLS"));
 }
 
+TEST(RedisUrl, NamesTheBrokersOfCeleryThatItDoesNotKnow) {
+  EXPECT_TRUE(parse_redis_url("sentinel://:hunter2@a:26379").error().contains("sentinel://"));
+  EXPECT_TRUE(parse_redis_url("amqp://u:hunter2@a//").error().contains("amqp://"));
+  EXPECT_TRUE(parse_redis_url("redis://a;redis://b").error().contains("a list of servers"));
+  EXPECT_TRUE(parse_redis_url("redis://:semi;colon@a").has_value());
+}
+
 TEST(RedisUrl, RefusesWhatItCannotReadAndNeverShowsIt) {
   for (const std::string_view bad :
        {"hunter2", "http://hunter2", "redis://", "redis://hunter2@redis", "redis://:hunter2@",
