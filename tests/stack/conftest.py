@@ -2,11 +2,14 @@
 
 import json
 import time
+import uuid
 
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 import harness
+import trading_platform
+import trigger
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -68,3 +71,28 @@ def minutes_in(topic):
     finally:
         consumer.close()
     return minutes
+
+
+@pytest.fixture
+def trading():
+    """An empty platform, and an empty queue with nothing claimed."""
+    trading_platform.renew()
+    trigger.connect_queue().flushdb()
+    return trading_platform
+
+
+@pytest.fixture
+def signals():
+    topic = trigger.Signals()
+    yield topic
+    topic.close()
+
+
+@pytest.fixture
+def queue():
+    return "q" + uuid.uuid4().hex[:10]
+
+
+@pytest.fixture(params=[trigger.NEWEST, trigger.OLDEST], ids=["newest", "oldest"])
+def celery(request):
+    return request.param

@@ -83,15 +83,15 @@ def candle(symbol, minute, *, close=100.0, is_closed=True, timeframe="1m", **cha
 class Produced:
     """A producer that remembers what went where: the ledger's left side."""
 
-    def __init__(self):
+    def __init__(self, compression="snappy"):
         self.messages = {}
         self.lock = threading.Lock()
         self.producer = Producer({
-            "bootstrap.servers": BROKER, "enable.idempotence": True, "compression.type": "snappy",
+            "bootstrap.servers": BROKER, "enable.idempotence": True, "compression.type": compression,
             "linger.ms": 5, "log_level": 2, "queue.buffering.max.messages": 1_000_000,
             "message.max.bytes": 2_200_000, "delivery.timeout.ms": 120_000})
 
-    def send(self, topic, value, key=None, partition=None, headers=None):
+    def send(self, topic, value, key=None, partition=None, headers=None, timestamp=None):
         def delivered(error, message):
             assert error is None, error
             with self.lock:
@@ -99,6 +99,8 @@ class Produced:
                 self.messages[place] = value
 
         options = {} if partition is None else {"partition": partition}
+        if timestamp is not None:  # milliseconds; else the time of sending
+            options["timestamp"] = timestamp
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -270,6 +272,8 @@ def verdict(expected, seen):
 class Dispatcher:
     """`signalbox dispatcher` with a group of its own."""
 
+    command = "dispatcher"
+
     def __init__(self, symbols=(), group=None, port=None, arguments=(), log=None, **environment):
         self.port = port or free_port()
         self.group = group or "g" + uuid.uuid4().hex[:10]
@@ -286,7 +290,7 @@ class Dispatcher:
     def start(self, ready=True, seconds=40):
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [BINARY, "dispatcher", "--bind", "127.0.0.1", *self.arguments],
+                [BINARY, self.command, "--bind", "127.0.0.1", *self.arguments],
                 env=self.environment, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT)
         if ready:
