@@ -20,25 +20,33 @@ PairKey pair_of(const TaskRequest& request) {
 
 ClaimBook::ClaimBook(const ClaimRules& rules) : rules_(rules) {}
 
+ClaimBook::ClaimBook(const ClaimRules& rules, Memory memory)
+    : rules_(rules), memory_(std::move(memory)) {
+  for (const auto& [pair, line] : memory_.lines) {
+    held_count_ += line.size();
+    for (const Waiting& waiting : line) held_bytes_ += waiting.bytes;
+  }
+}
+
 bool ClaimBook::is_open(const PairKey& pair, EventTime now) const {
-  const auto claim = claims_.find(pair);
-  return claim != claims_.end() && !claim->second.has_ended && claim->second.deadline > now;
+  const auto claim = memory_.claims.find(pair);
+  return claim != memory_.claims.end() && !claim->second.has_ended && claim->second.deadline > now;
 }
 
 std::expected<Claimed, TopicPartition> ClaimBook::claim(const ClaimBatch& batch,
                                                         std::span<const TaskDraft> drafts,
                                                         EventTime now) {
   for (const FenceMove& move : batch.moves) {
-    const auto fence = fences_.find(move.partition);
+    const auto fence = memory_.fences.find(move.partition);
     const bool is_expected = move.expected
-                                 ? fence != fences_.end() && fence->second == *move.expected
-                                 : fence == fences_.end();
+                                 ? fence != memory_.fences.end() && fence->second == *move.expected
+                                 : fence == memory_.fences.end();
     if (!is_expected) return std::unexpected(move.partition);
   }
   const std::vector<bool> is_repeat = find_repeats(batch.requests, now);
   const auto now_us = static_cast<std::uint64_t>(
       std::max<std::int64_t>(0, std::chrono::microseconds{now.time_since_epoch()}.count()));
-  number_ = std::max(number_, now_us);
+  memory_.number = std::max(memory_.number, now_us);
   Claimed claimed;
   for (std::size_t i = 0; i < batch.requests.size(); ++i) {
     const TriggerOutcome outcome = is_repeat[i]
@@ -55,24 +63,26 @@ std::expected<Claimed, TopicPartition> ClaimBook::claim(const ClaimBatch& batch,
 /// A generation ends by age or, when it is full, early; the oldest of four makes room for the next.
 void ClaimBook::turn_generations(EventTime now) {
   std::uint64_t steps = 0;
-  if (now < since_) {
-    since_ = now;
+  if (now < memory_.since) {
+    memory_.since = now;
   } else {
-    steps = static_cast<std::uint64_t>((now - since_) / rules_.generation_length);
-    if (steps >= seen_.size()) {
-      steps = seen_.size();
-      since_ = now;
+    steps = static_cast<std::uint64_t>((now - memory_.since) / rules_.generation_length);
+    if (steps >= memory_.seen.size()) {
+      steps = memory_.seen.size();
+      memory_.since = now;
     } else {
-      since_ += static_cast<std::int64_t>(steps) * rules_.generation_length;
+      memory_.since += static_cast<std::int64_t>(steps) * rules_.generation_length;
     }
   }
-  if (steps == 0 && seen_[generation_ % seen_.size()].size() >= rules_.generation_max) {
+  if (steps == 0 &&
+      memory_.seen[memory_.generation % memory_.seen.size()].size() >= rules_.generation_max) {
     steps = 1;
-    since_ = now;
-    forgotten_ += seen_[(generation_ + 1) % seen_.size()].size();
+    memory_.since = now;
+    memory_.forgotten += memory_.seen[(memory_.generation + 1) % memory_.seen.size()].size();
   }
-  for (std::uint64_t i = 1; i <= steps; ++i) seen_[(generation_ + i) % seen_.size()].clear();
-  generation_ += steps;
+  for (std::uint64_t i = 1; i <= steps; ++i)
+    memory_.seen[(memory_.generation + i) % memory_.seen.size()].clear();
+  memory_.generation += steps;
 }
 
 /// Which requests belong to a signal that came before, and remembers those that did not. The
@@ -93,11 +103,12 @@ std::vector<bool> ClaimBook::find_repeats(std::span<const TaskRequest> requests,
     }
     const std::string name{request.signal_key};
     is_repeat[i] =
-        std::ranges::any_of(seen_, [&](const auto& seen) { return seen.contains(name); });
+        std::ranges::any_of(memory_.seen, [&](const auto& seen) { return seen.contains(name); });
     if (!in_this_call.insert(request.signal_key).second) is_repeat[i] = true;
     if (!is_repeat[i]) fresh.push_back(name);
   }
-  for (std::string& name : fresh) seen_[generation_ % seen_.size()].insert(std::move(name));
+  for (std::string& name : fresh)
+    memory_.seen[memory_.generation % memory_.seen.size()].insert(std::move(name));
   return is_repeat;
 }
 
@@ -107,7 +118,7 @@ TriggerOutcome ClaimBook::decide(const TaskRequest& request, const TaskDraft& dr
   const PairKey pair = pair_of(request);
   const bool is_busy = request.is_running || is_open(pair, now);
   const bool waits_in_line =
-      request.busy.policy == BusyPolicy::Queue && lines_.find(pair) != lines_.end();
+      request.busy.policy == BusyPolicy::Queue && memory_.lines.find(pair) != memory_.lines.end();
   if (!is_busy && !waits_in_line) {
     if (request.busy.policy == BusyPolicy::KeepLatest) supersede(pair, claimed);
     enqueue(pair, draft, request.signal_key, request.is_backtest, batch.database_now, now);
@@ -120,12 +131,12 @@ TriggerOutcome ClaimBook::decide(const TaskRequest& request, const TaskDraft& dr
 TriggerOutcome ClaimBook::wait(const TaskRequest& request, const TaskDraft& draft,
                                const PairKey& pair, Claimed& claimed) {
   const bool keeps_latest = request.busy.policy == BusyPolicy::KeepLatest;
-  const auto found = lines_.find(pair);
-  const std::size_t length = found == lines_.end() ? 0 : found->second.size();
+  const auto found = memory_.lines.find(pair);
+  const std::size_t length = found == memory_.lines.end() ? 0 : found->second.size();
   const std::uint64_t bytes = draft.content.size() + request.signal_key.size() + kOverhead;
   std::uint64_t count_after = held_count_ + 1;
   std::uint64_t bytes_after = held_bytes_ + bytes;
-  if (keeps_latest && found != lines_.end()) {
+  if (keeps_latest && found != memory_.lines.end()) {
     count_after -= length;
     for (const Waiting& waiting : found->second) bytes_after -= waiting.bytes;
   }
@@ -134,12 +145,12 @@ TriggerOutcome ClaimBook::wait(const TaskRequest& request, const TaskDraft& draf
     return TriggerOutcome::QueueFull;
   }
   if (keeps_latest) supersede(pair, claimed);
-  lines_[pair].push_back({.number = ++number_,
-                          .draft = draft,
-                          .signal_key = std::string(request.signal_key),
-                          .logged_at = request.signal_logged_at,
-                          .is_backtest = request.is_backtest,
-                          .bytes = bytes});
+  memory_.lines[pair].push_back({.number = ++memory_.number,
+                                 .draft = draft,
+                                 .signal_key = std::string(request.signal_key),
+                                 .logged_at = request.signal_logged_at,
+                                 .is_backtest = request.is_backtest,
+                                 .bytes = bytes});
   ++held_count_;
   held_bytes_ += bytes;
   return TriggerOutcome::Held;
@@ -151,36 +162,36 @@ void ClaimBook::forget(Waiting& waiting) {
 }
 
 void ClaimBook::supersede(const PairKey& pair, Claimed& claimed) {
-  const auto line = lines_.find(pair);
-  if (line == lines_.end()) return;
+  const auto line = memory_.lines.find(pair);
+  if (line == memory_.lines.end()) return;
   for (Waiting& waiting : line->second) {
     forget(waiting);
     claimed.ended.push_back({pair.pipeline, pair.ticker, std::move(waiting.signal_key)});
   }
-  lines_.erase(line);
+  memory_.lines.erase(line);
 }
 
 void ClaimBook::enqueue(const PairKey& pair, const TaskDraft& draft, std::string_view signal_key,
                         bool is_backtest, DatabaseTime database_now, EventTime now) {
-  claims_.insert_or_assign(pair, Claim{.task_id = draft.task_id,
-                                       .deadline = now + rules_.claim_length(),
-                                       .database_now = database_now,
-                                       .enqueued_at = now});
-  queue_.push_back({.pair = pair,
-                    .task_id = draft.task_id,
-                    .signal_key = std::string(signal_key),
-                    .content = draft.content,
-                    .is_backtest = is_backtest,
-                    .enqueued_at = now,
-                    .expires_at = now + rules_.task_expires});
+  memory_.claims.insert_or_assign(pair, Claim{.task_id = draft.task_id,
+                                              .deadline = now + rules_.claim_length(),
+                                              .database_now = database_now,
+                                              .enqueued_at = now});
+  memory_.queue.push_back({.pair = pair,
+                           .task_id = draft.task_id,
+                           .signal_key = std::string(signal_key),
+                           .content = draft.content,
+                           .is_backtest = is_backtest,
+                           .enqueued_at = now,
+                           .expires_at = now + rules_.task_expires});
 }
 
 void ClaimBook::move_fences(const ClaimBatch& batch) {
   for (const FenceMove& move : batch.moves) {
-    fences_.insert_or_assign(move.partition, move.next);
-    cuts_.erase(move.partition);
+    memory_.fences.insert_or_assign(move.partition, move.next);
+    memory_.cuts.erase(move.partition);
     if (batch.cut && batch.cut->partition == move.partition) {
-      cuts_.emplace(move.partition, CutAt{move.next, *batch.cut});
+      memory_.cuts.emplace(move.partition, CutAt{move.next, *batch.cut});
     }
   }
 }
@@ -228,7 +239,7 @@ std::vector<PairOutcome> ClaimBook::outcomes() const {
 
 std::vector<HeldTask> ClaimBook::held(std::size_t limit, EventTime now) const {
   std::vector<std::pair<const PairKey*, const Waiting*>> first_in_line;
-  for (const auto& [pair, line] : lines_) {
+  for (const auto& [pair, line] : memory_.lines) {
     if (!is_open(pair, now)) first_in_line.emplace_back(&pair, &line.front());
   }
   std::ranges::sort(first_in_line, {}, [](const auto& entry) { return entry.second->number; });
@@ -252,9 +263,9 @@ Claimed ClaimBook::settle_held(std::span<const HeldDecision> decisions, Database
     const HeldDecision& decision = decisions[i];
     const PairKey pair{decision.held->pipeline, decision.held->ticker};
     const auto number = integer_from<std::uint64_t>(decision.held->slot);
-    const auto line = lines_.find(pair);
+    const auto line = memory_.lines.find(pair);
     claimed.outcomes.push_back(TriggerOutcome::Held);
-    if (line == lines_.end() || !number) continue;
+    if (line == memory_.lines.end() || !number) continue;
     const auto waiting = std::ranges::find(line->second, *number, &Waiting::number);
     if (waiting == line->second.end()) continue;
     const TriggerOutcome outcome = decision.ends_as.value_or(TriggerOutcome::Enqueued);
@@ -268,7 +279,7 @@ Claimed ClaimBook::settle_held(std::span<const HeldDecision> decisions, Database
     outcomes.push_back({waiting->signal_key, pair, outcome});
     forget(*waiting);
     line->second.erase(waiting);
-    if (line->second.empty()) lines_.erase(line);
+    if (line->second.empty()) memory_.lines.erase(line);
   }
   record(std::move(outcomes));
   return claimed;
@@ -276,14 +287,15 @@ Claimed ClaimBook::settle_held(std::span<const HeldDecision> decisions, Database
 
 std::vector<OpenClaim> ClaimBook::open_claims(std::size_t limit,
                                               std::chrono::milliseconds older_than, EventTime now) {
-  std::erase_if(claims_, [&](const auto& entry) {
+  std::erase_if(memory_.claims, [&](const auto& entry) {
     return entry.second.has_ended || entry.second.deadline <= now;
   });
   std::vector<OpenClaim> open;
-  if (claims_.empty()) return open;
-  auto at = swept_to_ ? claims_.upper_bound(*swept_to_) : claims_.begin();
-  for (std::size_t looked_at = 0; looked_at < claims_.size() && open.size() < limit; ++looked_at) {
-    if (at == claims_.end()) at = claims_.begin();
+  if (memory_.claims.empty()) return open;
+  auto at = swept_to_ ? memory_.claims.upper_bound(*swept_to_) : memory_.claims.begin();
+  for (std::size_t looked_at = 0; looked_at < memory_.claims.size() && open.size() < limit;
+       ++looked_at) {
+    if (at == memory_.claims.end()) at = memory_.claims.begin();
     const auto& [pair, claim] = *at;
     if (claim.enqueued_at + older_than <= now) {
       open.push_back({pair.pipeline, pair.ticker, claim.task_id, claim.database_now});
@@ -296,32 +308,34 @@ std::vector<OpenClaim> ClaimBook::open_claims(std::size_t limit,
 
 void ClaimBook::release(std::span<const OpenClaim> claims) {
   for (const OpenClaim& open : claims) {
-    const auto claim = claims_.find({open.pipeline, open.ticker});
-    if (claim != claims_.end() && claim->second.task_id == open.task_id) claims_.erase(claim);
+    const auto claim = memory_.claims.find({open.pipeline, open.ticker});
+    if (claim != memory_.claims.end() && claim->second.task_id == open.task_id)
+      memory_.claims.erase(claim);
   }
 }
 
 FenceMap ClaimBook::fences(std::span<const TopicPartition> partitions) const {
   FenceMap found;
   for (const TopicPartition& partition : partitions) {
-    if (const auto fence = fences_.find(partition); fence != fences_.end()) found.insert(*fence);
+    if (const auto fence = memory_.fences.find(partition); fence != memory_.fences.end())
+      found.insert(*fence);
   }
   return found;
 }
 
 std::optional<Cut> ClaimBook::cut(const TopicPartition& partition) const {
-  const auto cut = cuts_.find(partition);
-  const auto fence = fences_.find(partition);
-  if (cut == cuts_.end() || fence == fences_.end()) return std::nullopt;
+  const auto cut = memory_.cuts.find(partition);
+  const auto fence = memory_.fences.find(partition);
+  if (cut == memory_.cuts.end() || fence == memory_.fences.end()) return std::nullopt;
   const Fence& at = cut->second.fence;
   if (at.next != fence->second.next || at.part != fence->second.part) return std::nullopt;
   return cut->second.cut;
 }
 
 std::optional<QueuedTask> ClaimBook::take(EventTime now) {
-  while (!queue_.empty()) {
-    QueuedTask task = std::move(queue_.front());
-    queue_.pop_front();
+  while (!memory_.queue.empty()) {
+    QueuedTask task = std::move(memory_.queue.front());
+    memory_.queue.pop_front();
     if (task.expires_at > now) return task;
     finish(task.pair, task.task_id);
   }
@@ -329,8 +343,9 @@ std::optional<QueuedTask> ClaimBook::take(EventTime now) {
 }
 
 void ClaimBook::finish(const PairKey& pair, std::string_view task_id) {
-  const auto claim = claims_.find(pair);
-  if (claim != claims_.end() && claim->second.task_id == task_id) claim->second.has_ended = true;
+  const auto claim = memory_.claims.find(pair);
+  if (claim != memory_.claims.end() && claim->second.task_id == task_id)
+    claim->second.has_ended = true;
 }
 
 }  // namespace signalbox

@@ -61,7 +61,46 @@ struct PairOutcome {
 /// refused by a stale fence before anything changed.
 class ClaimBook {
  public:
+  struct Claim {
+    std::string task_id;
+    EventTime deadline;
+    DatabaseTime database_now;
+    EventTime enqueued_at;
+    bool has_ended = false;
+  };
+  struct Waiting {
+    std::uint64_t number;
+    TaskDraft draft;
+    std::string signal_key;
+    EventTime logged_at;
+    bool is_backtest;
+    std::uint64_t bytes;
+  };
+  struct CutAt {
+    Fence fence;
+    Cut cut;
+  };
+  using Line = std::deque<Waiting>;
+
+  /// What must outlive a book for the next one to go on as if it were the same. What was recorded
+  /// of outcomes is not in it.
+  struct Memory {
+    std::map<PairKey, Claim> claims;
+    std::map<PairKey, Line> lines;
+    std::uint64_t number = 0;  ///< of who waited last: the order of arrival
+    std::array<std::unordered_set<std::string>, 4> seen;  ///< generation g is at g % 4
+    std::uint64_t generation = 0;
+    EventTime since{};
+    std::uint64_t forgotten = 0;
+    FenceMap fences;
+    std::map<TopicPartition, CutAt> cuts;
+    std::deque<QueuedTask> queue;
+  };
+
   explicit ClaimBook(const ClaimRules& rules);
+  ClaimBook(const ClaimRules& rules, Memory memory);
+
+  const Memory& memory() const { return memory_; }
 
   /// `drafts` has one for each request. The error names the partition whose fence is another.
   std::expected<Claimed, TopicPartition> claim(const ClaimBatch& batch,
@@ -83,39 +122,19 @@ class ClaimBook {
   /// A worker left a result that is final: the claim of that task holds no longer.
   void finish(const PairKey& pair, std::string_view task_id);
 
-  const std::deque<QueuedTask>& queue() const { return queue_; }
-  std::uint64_t claim_count() const { return claims_.size(); }
+  const std::deque<QueuedTask>& queue() const { return memory_.queue; }
+  std::uint64_t claim_count() const { return memory_.claims.size(); }
   std::uint64_t held_count() const { return held_count_; }
-  std::uint64_t signals_forgotten() const { return forgotten_; }
+  std::uint64_t signals_forgotten() const { return memory_.forgotten; }
 
   /// What became of whom, oldest first; bounded, the oldest calls go first.
   std::vector<PairOutcome> outcomes() const;
 
  private:
-  struct Claim {
-    std::string task_id;
-    EventTime deadline;
-    DatabaseTime database_now;
-    EventTime enqueued_at;
-    bool has_ended = false;
-  };
-  struct Waiting {
-    std::uint64_t number;
-    TaskDraft draft;
-    std::string signal_key;
-    EventTime logged_at;
-    bool is_backtest;
-    std::uint64_t bytes;
-  };
-  struct CutAt {
-    Fence fence;
-    Cut cut;
-  };
   struct Recorded {
     std::vector<PairOutcome> outcomes;
     std::uint64_t bytes;
   };
-  using Line = std::deque<Waiting>;
 
   bool is_open(const PairKey& pair, EventTime now) const;
   void turn_generations(EventTime now);
@@ -133,18 +152,9 @@ class ClaimBook {
   void record_claim(const ClaimBatch& batch, const Claimed& claimed);
 
   ClaimRules rules_;
-  std::map<PairKey, Claim> claims_;
-  std::map<PairKey, Line> lines_;
+  Memory memory_;
   std::uint64_t held_count_ = 0;
   std::uint64_t held_bytes_ = 0;
-  std::uint64_t number_ = 0;  ///< of who waited last: the order of arrival
-  std::array<std::unordered_set<std::string>, 4> seen_;
-  std::uint64_t generation_ = 0;
-  EventTime since_{};
-  std::uint64_t forgotten_ = 0;
-  FenceMap fences_;
-  std::map<TopicPartition, CutAt> cuts_;
-  std::deque<QueuedTask> queue_;
   std::deque<Recorded> recorded_;
   std::uint64_t recorded_bytes_ = 0;
   std::optional<PairKey> swept_to_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 
 #include "base/check.hpp"
 #include "base/log.hpp"
@@ -91,28 +92,55 @@ std::chrono::milliseconds MarketPlayer::shift_of(std::uint64_t round) const {
   return length_ * static_cast<std::int64_t>(round % rounds_max_);
 }
 
+/// After a start, after a failure, and where the recording begins again.
+void MarketPlayer::take_signals_to_place() {
+  const auto heard = static_cast<std::size_t>(*played_ % candles_.size());
+  if (signals_are_at_place_ && heard > 0) return;
+  io_.signals->begin_after(candles_.first(heard));
+}
+
 void MarketPlayer::play() {
+  if (io_.signals != nullptr) take_signals_to_place();
+  signals_are_at_place_ = false;
   const std::uint64_t round = *played_ / candles_.size();
   const ReceivedAt now = io_.clock.now();
   const EventTime timestamp = std::chrono::floor<std::chrono::milliseconds>(now);
   std::deque<std::string> texts;  // that the messages point into
   std::vector<OutgoingMessage> messages;
+  std::vector<MadeSignal> signals;
   EventTime open_time{};
+  std::uint64_t played = *played_;
   for (RecordedCandle candle : next_candles()) {
     open_time = candle.open_time += shift_of(round);
     messages.push_back({.topic = texts.emplace_back(topic_of(candle)),
                         .key = candle.symbol,
                         .payload = texts.emplace_back(live_payload(candle, now)),
                         .timestamp = timestamp});
+    ++played;
+    if (io_.signals != nullptr)
+      std::ranges::move(io_.signals->hear(candle, round), std::back_inserter(signals));
   }
-  const std::uint64_t played = *played_ + messages.size();
+  for (const MadeSignal& signal : signals) {
+    messages.push_back({.topic = kSignalTopic,
+                        .key = signal.key,
+                        .payload = signal.payload,
+                        .timestamp = timestamp});
+  }
   messages.push_back({.topic = kPlayerTopic,
                       .key = "played",
                       .payload = texts.emplace_back(std::to_string(played)),
                       .timestamp = timestamp});
   io_.producer.produce(messages);
   played_ = played;
-  status_.set({.played = played, .round = round, .open_time = open_time});
+  signals_are_at_place_ = true;
+  status_.with([&](MarketPlayerStatus& status) {
+    status.played = played;
+    status.round = round;
+    status.open_time = open_time;
+    status.signals += signals.size();
+    if (!signals.empty()) status.last_signal = signals.back().title;
+    status.last_error.clear();
+  });
 }
 
 }  // namespace signalbox

@@ -15,6 +15,7 @@
 #include "ports/clock.hpp"
 #include "ports/message_producer.hpp"
 #include "ports/message_source.hpp"
+#include "services/signal_maker.hpp"
 #include "services/step.hpp"
 
 namespace signalbox {
@@ -32,24 +33,29 @@ struct MarketPlayerOptions {
 };
 
 struct MarketPlayerStatus {
-  std::uint64_t played = 0;  ///< candles, since the first start ever
-  std::uint64_t round = 0;   ///< 0 is the first
-  EventTime open_time{};     ///< of the last candle, as it was played
-  std::string last_error{};  ///< of the log; empty while it answers
+  std::uint64_t played = 0;   ///< candles, since the first start ever
+  std::uint64_t round = 0;    ///< 0 is the first
+  EventTime open_time{};      ///< of the last candle, as it was played
+  std::uint64_t signals = 0;  ///< made since the start of this run
+  std::string last_signal{};  ///< for people; empty before the first
+  std::string last_error{};   ///< of the log; empty while it answers
 };
 
 /// Feeds a recording into a log, over and over: a market for those who have none at hand.
 ///
-/// A step plays the candles of one open time together with the player's place, in one call of the
-/// producer; where that call is all or nothing (the embedded log), no candle is played twice or
-/// left out across restarts, else the last step may come again. One thread runs it; status() may
-/// be called from any.
+/// A step plays the candles of one open time, the signals that they make and the player's place in
+/// one call of the producer; where that call is all or nothing (the embedded log), no candle and no
+/// signal comes twice or is left out across restarts, else the last step may come again. One thread
+/// runs it; status() may be called from any.
 class MarketPlayer {
  public:
   struct Io {
     MessageProducer& producer;
     MessageSource& places;  ///< reads kPlayerTopic, as the only member of its group
     Clock& clock;
+    /// What the candles make beside themselves. Each round begins without a past, so that every
+    /// signal follows from the player's place alone.
+    SignalMaker* signals = nullptr;
   };
 
   /// `candles` in order of time, at least one; what they and `io` borrow must outlive the player.
@@ -66,6 +72,7 @@ class MarketPlayer {
  private:
   [[nodiscard]] bool find_place();
   void play();
+  void take_signals_to_place();
   std::span<const RecordedCandle> next_candles() const;
   std::chrono::milliseconds shift_of(std::uint64_t round) const;
 
@@ -75,6 +82,7 @@ class MarketPlayer {
   std::uint64_t rounds_max_ = 1;
   std::chrono::milliseconds length_{};  ///< of the recording
   std::optional<std::uint64_t> played_;
+  bool signals_are_at_place_ = false;  ///< the maker has heard what was played, and no more
   Guarded<MarketPlayerStatus> status_;
 };
 

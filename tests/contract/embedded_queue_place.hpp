@@ -1,14 +1,18 @@
 #pragma once
 
+#include <utility>
+
 #include "adapters/embedded_task_queue.hpp"
 #include "adapters/system_clock.hpp"
 #include "contract/task_queue_suite.hpp"
 
 namespace signalbox {
 
-class EmbeddedQueuePlace final : public QueuePlace {
+class EmbeddedQueuePlace : public QueuePlace {
  public:
   explicit EmbeddedQueuePlace(const ClaimRules& rules) : tasks_(rules) {}
+  EmbeddedQueuePlace(const ClaimRules& rules, SqliteOptions file)
+      : tasks_(rules, std::move(file)) {}
 
   std::unique_ptr<TaskQueue> make_queue() override {
     return std::make_unique<EmbeddedTaskQueue>(tasks_, clock_);

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "adapters/sqlite_database.hpp"
+#include "domain/claim_book.hpp"
+
+namespace signalbox {
+
+/// Keeps what a claim book must remember in a file, so that the death of the process costs neither
+/// a task nor a fence. One process at a time has the file. One thread at a time.
+class ClaimBookFile {
+ public:
+  struct Content {
+    ClaimBook::Memory memory;
+    std::deque<QueuedTask> taken;  ///< by workers, and not finished
+  };
+
+  /// Opens the file at the first call.
+  explicit ClaimBookFile(SqliteOptions options);
+  ~ClaimBookFile();
+
+  /// Throws IoError, also when another process has the file.
+  Content read();
+
+  /// Replaces what the file holds, in one transaction. Names of signals are many and only ever
+  /// come and go by generations, so those of `fresh` are added and the rest is left. Throws
+  /// IoError: then either may be in the file.
+  void write(const ClaimBook::Memory& memory, std::span<const QueuedTask> taken,
+             std::span<const std::string> fresh);
+
+ private:
+  struct Connection;
+  Connection& connection();
+
+  SqliteOptions options_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace signalbox
