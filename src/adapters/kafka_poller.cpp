@@ -453,7 +453,13 @@ void KafkaPoller::on_error(int error, std::string_view why) {
   // A pattern that no topic matches yet is no error.
   if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return;
   why = why.substr(0, why.find(" (after "));  // of which the rest is another each time
-  state_.with([&](State& state) { state.last_error = why; });
+  state_.with([&](State& state) {
+    state.last_error = why;
+    // Members that share partitions by another protocol are there: the original's, most likely.
+    if (error == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL) {
+      state.refused_at = std::chrono::steady_clock::now();
+    }
+  });
   const bool is_transport = error == RD_KAFKA_RESP_ERR__TRANSPORT ||
                             error == RD_KAFKA_RESP_ERR__RESOLVE ||
                             error == RD_KAFKA_RESP_ERR__TIMED_OUT;

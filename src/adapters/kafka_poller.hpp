@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -50,6 +51,8 @@ class KafkaPoller {
     bool paused = false;
     std::uint64_t rebalances = 0;
     std::uint64_t rebuilds = 0;
+    /// When the group last turned this member away; it asks again about once a second.
+    std::optional<std::chrono::steady_clock::time_point> refused_at{};
   };
 
   /// Any thread.

@@ -21,6 +21,7 @@ namespace {
 constexpr std::int64_t kEarliest = -2;  ///< as a timestamp, in Kafka's ListOffsets
 constexpr std::int64_t kLatest = -1;
 constexpr std::chrono::seconds kEndsAge{2};
+constexpr std::chrono::seconds kRefusalLasts{5};  ///< a member that is turned away asks more often
 
 std::span<rd_kafka_topic_partition_t> elements(const KafkaPartitionList& list) {
   return {list->elems, static_cast<std::size_t>(list->cnt)};
@@ -224,7 +225,9 @@ std::string KafkaSource::lineage() {
 
 KafkaSourceStatus KafkaSource::status() const {
   const KafkaPoller::State state = parts_->poller->state();
-  KafkaSourceStatus status{.connected = state.connected,
+  const bool is_kept_out =
+      state.refused_at && std::chrono::steady_clock::now() - *state.refused_at < kRefusalLasts;
+  KafkaSourceStatus status{.connected = state.connected && !is_kept_out,
                            .since = state.since,
                            .last_error = state.last_error,
                            .handover_messages = parts_->handover.messages(),
