@@ -43,7 +43,8 @@ class Pipeline:
         if not isinstance(tickers, list) or any(isinstance(one, (list, dict)) for one in tickers):
             raise ValueError("tickers")
         self.tickers = {ticker for ticker in tickers if isinstance(ticker, str) and ticker}
-        subscriptions = row.get("subscriptions") or []
+        # Of a row that watches nothing nobody asks more.
+        subscriptions = self.tickers and row.get("subscriptions") or []
         if not isinstance(subscriptions, list):
             raise ValueError("subscriptions")
         for one in subscriptions:

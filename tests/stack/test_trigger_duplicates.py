@@ -83,8 +83,9 @@ def test_3_replicas_that_get_signals_of_one_pair_at_once_enqueue_one(trading, qu
                 for partition in (number % 2, 1 - number % 2):
                     signals.produced.send(signals.topic, json.dumps(
                         make_signal(ticker)).encode(), partition=partition)
-                    if number % 10 < 2:  # some at once, some one after the other
+                    if number % 10 < 2:  # some one after the other, so that both take part
                         signals.produced.flush()
+                        time.sleep(0.05)
             signals.produced.flush()
             wait_for_signals(first.group, signals, 2)
             assert all(one.outcomes().get("enqueued", 0) > 0 for one in both)  # both took part

@@ -171,7 +171,8 @@ MEMBER = textwrap.dedent("""
     from kafka import KafkaConsumer
     topic, group, servers = sys.argv[1:]
     consumer = KafkaConsumer(topic, bootstrap_servers=servers, group_id=group,
-                             auto_offset_reset="earliest", enable_auto_commit=False)
+                             auto_offset_reset="earliest", enable_auto_commit=False,
+                             session_timeout_ms=10_000, heartbeat_interval_ms=3_000)
     while True:
         for partition, records in consumer.poll(100).items():
             for record in records:
@@ -182,7 +183,8 @@ MEMBER = textwrap.dedent("""
 
 
 class Member:
-    """A member of the original: another client, another assignment protocol, the same group."""
+    """A member of the original: another client, another assignment protocol, the same group. As there,
+    SIGTERM ends it without a word to the group."""
 
     def __init__(self, signals, group):
         self.log = REPO / "build/logs" / f"member-{group}.log"
@@ -233,7 +235,9 @@ def test_the_switch_over_from_a_member_of_the_original_and_back_and_over_again(t
             time.sleep(5)
             assert member.holds([0])
             assert all(lane["partitions"] == 0 for lane in trigger.lanes().values())
-            assert "Inconsistent group protocol" in json.dumps(trigger.health()[1])
+            status, health = trigger.health()
+            assert (status, health["dependencies"]["kafka"]["state"]) == (503, "down")
+            assert "Inconsistent group protocol" in json.dumps(health["concerns"])
             signals.send(make_signal("B"))
             wait_until(lambda: [0, 1] in member.lines() and member.holds([0]), 20,
                        "it handles and commits the second signal")
@@ -241,6 +245,7 @@ def test_the_switch_over_from_a_member_of_the_original_and_back_and_over_again(t
             c = signals.send(make_signal("C"))
             wait_until(lambda: queued(queue), 60, "the trigger takes over")
             assert [task.triple.signal for task in take(queue)] == [c]
+            wait_until(lambda: trigger.health()[0] == 200, 20, "a healthy trigger")
             assert trigger.stop() == 0
     with Member(signals, trigger.group) as member:
         signals.send(make_signal("D"))
