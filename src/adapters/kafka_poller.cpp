@@ -425,12 +425,11 @@ KafkaPartitionList KafkaPoller::take_away(std::span<KafkaPartition* const> parti
 
 void KafkaPoller::on_message_error(const rd_kafka_message_t* message) {
   KafkaPartition* partition = partition_of(message);
-  if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET && partition && partition->begun) {
+  if (message->err != RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) {
+    on_error(message->err, rd_kafka_message_errstr(message));
+  } else if (partition && partition->begun) {  // else it is of a fetch that has ended
     chunks_.push_back({.partition = partition, .fetch = partition->fetch, .out_of_range = true});
-    return;
   }
-  if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET) return;  // of a fetch that has ended
-  on_error(message->err, rd_kafka_message_errstr(message));
 }
 
 void KafkaPoller::on_error(int error, std::string_view why) {
@@ -453,12 +452,11 @@ void KafkaPoller::on_error(int error, std::string_view why) {
   // A pattern that no topic matches yet is no error.
   if (error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return;
   why = why.substr(0, why.find(" (after "));  // of which the rest is another each time
+  // Members that share partitions by another protocol are there: the original's, most likely.
+  const bool is_refusal = error == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL;
   state_.with([&](State& state) {
     state.last_error = why;
-    // Members that share partitions by another protocol are there: the original's, most likely.
-    if (error == RD_KAFKA_RESP_ERR_INCONSISTENT_GROUP_PROTOCOL) {
-      state.refused_at = std::chrono::steady_clock::now();
-    }
+    if (is_refusal) state.refused_at = std::chrono::steady_clock::now();
   });
   const bool is_transport = error == RD_KAFKA_RESP_ERR__TRANSPORT ||
                             error == RD_KAFKA_RESP_ERR__RESOLVE ||
