@@ -22,6 +22,7 @@
 #include "app/service_main.hpp"
 #include "app/shutdown_signals.hpp"
 #include "app/trigger_check.hpp"
+#include "app/trigger_compare.hpp"
 #include "app/trigger_explain.hpp"
 #include "app/trigger_parts.hpp"
 #include "app/trigger_report.hpp"
@@ -70,12 +71,12 @@ class TriggerParts {
         metrics_(registry),
         budget_(budget_limits(config)),
         queue_(task_queue_options(config, "signalbox-trigger")),
-        runs_({.postgres = postgres_options(config, "signalbox-trigger")}),
+        runs_(runs_options(config, "signalbox-trigger")),
         store_(postgres_options(config, "signalbox-pipelines")),
         keeper_({.store = store_, .current = pipelines_, .clock = clock_},
                 {.refresh_every = config.cache_refresh_every}),
         sweep_queue_(task_queue_options(config, "signalbox-trigger-sweep")),
-        sweep_runs_({.postgres = postgres_options(config, "signalbox-trigger-sweep")}),
+        sweep_runs_(runs_options(config, "signalbox-trigger-sweep")),
         sweep_({.queue = sweep_queue_,
                 .ledger = sweep_runs_,
                 .pipelines = pipelines_,
@@ -225,9 +226,13 @@ int run(const Loaded<TriggerConfig>& loaded) {
   if (loaded.arguments.size() == 1 && loaded.arguments[0] == "check") {
     return check_trigger(loaded.config);
   }
-  std::fprintf(stderr,
-               "signalbox trigger: say `trigger`, `trigger check` or `trigger explain "
-               "SIGNAL.json|ID`\n");
+  if (loaded.arguments.size() == 1 && loaded.arguments[0] == "compare") {
+    return compare_with_original(loaded.config);
+  }
+  std::fprintf(
+      stderr,
+      "signalbox trigger: say `trigger`, `trigger check`, `trigger compare` or `trigger explain "
+      "SIGNAL.json|ID`\n");
   return exit_status::kConfiguration;
 }
 

@@ -77,7 +77,7 @@ void check_platform(const TriggerConfig& config, Findings& findings) {
     for (const MalformedPipeline& row : loaded.malformed) {
       findings.add(Verdict::Warning, "pipelines", "left out: " + row.id + ": " + row.detail);
     }
-    PostgresRuns ledger{{.postgres = options}};
+    PostgresRuns ledger{runs_options(config, "signalbox-check")};
     static_cast<void>(ledger.active({}));
     findings.add(Verdict::Good, "executions", "can be asked");
     if (const auto heard = try_notifications(options, kPatience); !heard) {

@@ -69,8 +69,33 @@ void describe_matching(TriggerConfig& config, Settings& settings) {
                    "limit.");
 }
 
+void describe_blocking(TriggerConfig& config, Settings& settings) {
+  Setting blocking;
+  blocking.names = {{"BLOCKING_STATUSES"}, "trigger.blocking_statuses", ""};
+  blocking.kind = SettingKind::List;
+  blocking.documentation =
+      "Statuses of an execution that keep its pipeline busy on its ticker; PENDING and RUNNING "
+      "only "
+      "while younger than 12 minutes. AWAITING_APPROVAL and PAUSED may be added.";
+  blocking.accepted = "a comma-separated list of statuses of executions, in upper case";
+  for (const std::string& status : config.blocking_statuses) {
+    blocking.default_text += (blocking.default_text.empty() ? "" : ",") + status;
+  }
+  blocking.assign = [&config](std::string_view text) {
+    std::vector<std::string> statuses = split_list(text);
+    if (statuses.empty()) return Assigned::No;
+    for (const std::string& status : statuses) {
+      if (!is_run_status(status)) return Assigned::No;
+    }
+    config.blocking_statuses = std::move(statuses);
+    return Assigned::Yes;
+  };
+  settings.custom(std::move(blocking));
+}
+
 void describe_busy(TriggerConfig& config, Settings& settings) {
   settings.group("Busy pipelines");
+  describe_blocking(config, settings);
   Setting policy;
   policy.names = {{"WHEN_BUSY"}, "trigger.when_busy", ""};
   policy.documentation =
@@ -105,6 +130,17 @@ void describe_busy(TriggerConfig& config, Settings& settings) {
     return Assigned::Yes;
   };
   settings.custom(std::move(overrides));
+}
+
+void describe_comparison(TriggerConfig& config, Settings& settings) {
+  settings.group("Beside the original");
+  settings.boolean(
+      config.is_shadow, {{}, "trigger.shadow", "shadow"},
+      "Run beside the original, with a group and keys of its own, enqueue nothing, and "
+      "record what would have been.");
+  settings.seconds(
+      config.compare_interval, {.min = milliseconds{1'000}, .max = milliseconds{604'800'000}},
+      {{}, "trigger.compare_seconds", "seconds"}, "How far `trigger compare` looks back.");
 }
 
 void check_urls(const TriggerConfig& config, ConfigCheck& check) {
@@ -181,17 +217,13 @@ void describe(TriggerConfig& config, Settings& settings) {
                             .password = {"POSTGRES_PASSWORD", "PGPASSWORD"},
                             .database = {"POSTGRES_DB", "PGDATABASE"}},
                            settings);
-  settings.group("Beside the original");
-  settings.boolean(
-      config.is_shadow, {{}, "trigger.shadow", "shadow"},
-      "Run beside the original, with a group and keys of its own, enqueue nothing, and "
-      "record what would have been.");
+  describe_comparison(config, settings);
 }
 
 Settings describe(TriggerConfig& config) {
   Settings settings{
       "trigger", "Turns every signal that matches an idle pipeline into exactly one Celery task."};
-  settings.arguments("[check | explain SIGNAL.json|ID]", 2);
+  settings.arguments("[check | compare | explain SIGNAL.json|ID]", 2);
   describe(config, settings);
   return settings;
 }

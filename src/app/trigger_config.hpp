@@ -10,6 +10,7 @@
 #include "app/config/settings.hpp"
 #include "domain/busy_rules.hpp"
 #include "domain/fence.hpp"
+#include "domain/run_status.hpp"
 #include "services/trigger_desk.hpp"
 
 namespace signalbox {
@@ -39,6 +40,7 @@ struct TriggerConfig {
   MarketHoursBy market_hours = MarketHoursBy::Now;
   std::chrono::milliseconds signal_max_age{600'000};
 
+  std::vector<std::string> blocking_statuses{kBlockingStatuses.begin(), kBlockingStatuses.end()};
   BusyRule when_busy{};
   std::vector<BusyOverride> busy_overrides;
 
@@ -59,6 +61,7 @@ struct TriggerConfig {
   bool allow_eviction = false;
 
   bool is_shadow = false;
+  std::chrono::milliseconds compare_interval{3'600'000};  ///< of `trigger compare`
 
   /// The group that this process joins: a shadow has its own.
   std::string group_id() const { return is_shadow ? group + "-shadow" : group; }

@@ -108,7 +108,7 @@ class Explainer {
     std::ranges::sort(pipelines);
     const auto repeats = std::ranges::unique(pipelines);
     pipelines.erase(repeats.begin(), repeats.end());
-    PostgresRuns ledger{{.postgres = postgres_options(config_, "signalbox-explain")}};
+    PostgresRuns ledger{runs_options(config_, "signalbox-explain")};
     return ledger.active(pipelines);
   }
 

@@ -43,6 +43,11 @@ PostgresOptions postgres_options(const TriggerConfig& config, const std::string&
           .application_name = application_name};
 }
 
+PostgresRunsOptions runs_options(const TriggerConfig& config, const std::string& application_name) {
+  return {.postgres = postgres_options(config, application_name),
+          .blocking = config.blocking_statuses};
+}
+
 RedisTaskQueueOptions task_queue_options(const TriggerConfig& config,
                                          const std::string& client_name) {
   RedisTaskQueueOptions options{.redis = redis_options(config.broker_url.reveal(), client_name),

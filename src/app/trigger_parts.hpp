@@ -6,6 +6,7 @@
 
 #include "adapters/kafka_client.hpp"
 #include "adapters/postgres_connection.hpp"
+#include "adapters/postgres_runs.hpp"
 #include "adapters/redis_task_queue.hpp"
 #include "app/trigger_config.hpp"
 
@@ -14,6 +15,7 @@ namespace signalbox {
 /// The trigger's servers, as its adapters want them described.
 KafkaConnection kafka_connection(const TriggerConfig& config, const std::string& client_id);
 PostgresOptions postgres_options(const TriggerConfig& config, const std::string& application_name);
+PostgresRunsOptions runs_options(const TriggerConfig& config, const std::string& application_name);
 RedisTaskQueueOptions task_queue_options(const TriggerConfig& config,
                                          const std::string& client_name);
 

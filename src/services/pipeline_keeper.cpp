@@ -53,7 +53,11 @@ void PipelineKeeper::run(std::stop_token stop) {
 /// A store whose notifications fail is reloaded by the interval all the same.
 void PipelineKeeper::wait_for_news(std::stop_token stop) {
   try {
-    io_.store.wait_for_change(options_.refresh_every, stop);
+    const auto began = io_.clock.steady_now();
+    if (!io_.store.wait_for_change(options_.refresh_every, stop)) return;
+    const auto since =
+        std::chrono::duration_cast<std::chrono::milliseconds>(io_.clock.steady_now() - began);
+    if (since < options_.reload_apart) io_.clock.wait(options_.reload_apart - since, stop);
   } catch (const IoError& error) {
     log_warn_limited("pipelines", "pipeline_changes_not_heard", {{"error", error.what()}});
     io_.clock.wait(std::chrono::milliseconds{1'000}, stop);

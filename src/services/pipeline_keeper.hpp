@@ -43,6 +43,8 @@ class PipelineKeeper {
 
   struct Options {
     std::chrono::milliseconds refresh_every{30'000};
+    /// A burst of edits is one reload, or a few.
+    std::chrono::milliseconds reload_apart{100};
     Backoff::Limits backoff{};
     std::uint64_t seed = 1;  ///< of the jitter of waits
   };
