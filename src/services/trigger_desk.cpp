@@ -219,7 +219,7 @@ void TriggerDesk::leave_out_done_pairs(const WriteBatch& batch, Work& work) {
     const auto first = work.requests.begin() + static_cast<std::ptrdiff_t>(pairs.first_request);
     const auto last = first + static_cast<std::ptrdiff_t>(pairs.requests);
     const TopicPartition* cut_partition = started_part(pairs);
-    if (pairs.requests > kMaxTasksPerCall ||
+    if (pairs.requests > CallLimits{}.tasks ||
         pairs.requests * pairs.bytes_a_task > kMaxBytesPerCall || cut_partition) {
       std::sort(first, last, comes_before);
     }
