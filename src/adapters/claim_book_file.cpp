@@ -1,6 +1,8 @@
 #include "adapters/claim_book_file.hpp"
 
 #include <chrono>
+#include <map>
+#include <set>
 #include <utility>
 
 namespace signalbox {
@@ -27,7 +29,7 @@ CREATE TABLE IF NOT EXISTS waiting (
   is_backtest INTEGER NOT NULL,
   bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS tasks (
-  place INTEGER PRIMARY KEY,
+  place INTEGER PRIMARY KEY,  -- their order, for as long as the file is open
   is_taken INTEGER NOT NULL,
   pipeline TEXT NOT NULL,
   ticker TEXT NOT NULL,
@@ -81,9 +83,13 @@ Fence fence_from(std::string_view text) {
 struct ClaimBookFile::Connection {
   explicit Connection(const SqliteOptions& options)
       : database(opened(options)),
-        claim(database->prepare("INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?)")),
+        claim(database->prepare("INSERT OR REPLACE INTO claims VALUES (?, ?, ?, ?, ?, ?, ?)")),
+        drop_claim(database->prepare("DELETE FROM claims WHERE pipeline = ? AND ticker = ?")),
         wait(database->prepare("INSERT INTO waiting VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")),
-        task(database->prepare("INSERT INTO tasks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
+        drop_waiting(database->prepare("DELETE FROM waiting WHERE number = ?")),
+        task(database->prepare("INSERT OR REPLACE INTO tasks"
+                               " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")),
+        drop_task(database->prepare("DELETE FROM tasks WHERE place = ?")),
         fence(database->prepare("INSERT INTO fences VALUES (?, ?, ?, ?, ?, ?)")),
         see(database->prepare("INSERT INTO seen VALUES (?, ?) ON CONFLICT DO NOTHING")),
         forget(database->prepare("DELETE FROM seen WHERE generation <= ?")),
@@ -99,22 +105,48 @@ struct ClaimBookFile::Connection {
     return database;
   }
 
-  void put(const QueuedTask& queued, int is_taken) {
-    task.run(is_taken, to_text(queued.pair.pipeline), queued.pair.ticker, queued.task_id,
-             queued.signal_key, queued.content, queued.is_backtest ? 1 : 0,
-             ms_of(queued.enqueued_at), ms_of(queued.expires_at));
+  /// Nobody knows what is in the file: the next write replaces all of it.
+  void forget_what_is_written() {
+    written = {};
+    is_known = false;
+  }
+  void empty() {
+    database->execute("DELETE FROM claims; DELETE FROM waiting; DELETE FROM tasks");
+    is_known = true;
   }
   void put_claims(const ClaimBook::Memory& memory);
+  void put_waiting(const ClaimBook::Memory& memory);
+  void put_tasks(std::span<const QueuedTask> taken, const std::deque<QueuedTask>& queue);
   void put_fences(const ClaimBook::Memory& memory);
+
+  /// A task of the same name may be enqueued again when nobody remembers the first one.
+  using TaskKey = std::pair<std::string, EventTime>;
+  struct Place {
+    std::int64_t number = 0;
+    bool is_taken = false;
+    std::uint64_t present_at = 0;  ///< the last write that it was part of
+  };
+  struct Written {
+    std::map<PairKey, ClaimBook::Claim> claims;
+    std::set<std::uint64_t> waiting;
+    std::map<TaskKey, Place> tasks;
+    std::int64_t last_place = 0;
+    std::uint64_t writes = 0;
+  };
 
   std::unique_ptr<SqliteDatabase> database;
   SqliteStatement claim;
+  SqliteStatement drop_claim;
   SqliteStatement wait;
+  SqliteStatement drop_waiting;
   SqliteStatement task;
+  SqliteStatement drop_task;
   SqliteStatement fence;
   SqliteStatement see;
   SqliteStatement forget;
   SqliteStatement book;
+  Written written;
+  bool is_known = false;  ///< whether `written` is what the file holds
 };
 
 ClaimBookFile::ClaimBookFile(SqliteOptions options) : options_(std::move(options)) {}
@@ -133,18 +165,60 @@ ClaimBookFile::Connection& ClaimBookFile::connection() {
 }
 
 void ClaimBookFile::Connection::put_claims(const ClaimBook::Memory& memory) {
-  database->execute("DELETE FROM claims; DELETE FROM waiting");
   for (const auto& [pair, held] : memory.claims) {
+    const auto before = written.claims.find(pair);
+    if (before != written.claims.end() && before->second == held) continue;
     claim.run(to_text(pair.pipeline), pair.ticker, held.task_id, ms_of(held.deadline),
               us_of(held.database_now), ms_of(held.enqueued_at), held.has_ended ? 1 : 0);
+    written.claims.insert_or_assign(pair, held);
   }
+  std::erase_if(written.claims, [&](const auto& entry) {
+    if (memory.claims.contains(entry.first)) return false;
+    drop_claim.run(to_text(entry.first.pipeline), entry.first.ticker);
+    return true;
+  });
+}
+
+void ClaimBookFile::Connection::put_waiting(const ClaimBook::Memory& memory) {
+  std::set<std::uint64_t> numbers;
   for (const auto& [pair, line] : memory.lines) {
     for (const ClaimBook::Waiting& waiting : line) {
+      numbers.insert(waiting.number);
+      if (written.waiting.contains(waiting.number)) continue;
       wait.run(number_of(waiting.number), to_text(pair.pipeline), pair.ticker,
                waiting.draft.task_id, waiting.draft.content, waiting.signal_key,
                ms_of(waiting.logged_at), waiting.is_backtest ? 1 : 0, number_of(waiting.bytes));
     }
   }
+  for (const std::uint64_t number : written.waiting) {
+    if (!numbers.contains(number)) drop_waiting.run(number_of(number));
+  }
+  written.waiting = std::move(numbers);
+}
+
+/// Tasks only ever come at the end, so the order in which they were first seen is theirs.
+void ClaimBookFile::Connection::put_tasks(std::span<const QueuedTask> taken,
+                                          const std::deque<QueuedTask>& queue) {
+  ++written.writes;
+  const auto put = [&](const QueuedTask& queued, bool is_taken) {
+    const auto [entry, is_new] = written.tasks.try_emplace({queued.task_id, queued.enqueued_at});
+    Place& place = entry->second;
+    if (is_new) place.number = ++written.last_place;
+    if (is_new || place.is_taken != is_taken) {
+      task.run(place.number, is_taken ? 1 : 0, to_text(queued.pair.pipeline), queued.pair.ticker,
+               queued.task_id, queued.signal_key, queued.content, queued.is_backtest ? 1 : 0,
+               ms_of(queued.enqueued_at), ms_of(queued.expires_at));
+    }
+    place.is_taken = is_taken;
+    place.present_at = written.writes;
+  };
+  for (const QueuedTask& queued : taken) put(queued, true);
+  for (const QueuedTask& queued : queue) put(queued, false);
+  std::erase_if(written.tasks, [&](const auto& entry) {
+    if (entry.second.present_at == written.writes) return false;
+    drop_task.run(entry.second.number);
+    return true;
+  });
 }
 
 void ClaimBookFile::Connection::put_fences(const ClaimBook::Memory& memory) {
@@ -163,17 +237,22 @@ void ClaimBookFile::Connection::put_fences(const ClaimBook::Memory& memory) {
 void ClaimBookFile::write(const ClaimBook::Memory& memory, std::span<const QueuedTask> taken,
                           std::span<const std::string> fresh) {
   Connection& to = connection();
-  SqliteTransaction transaction{*to.database, SqliteAccess::Write};
-  to.put_claims(memory);
-  to.put_fences(memory);
-  to.database->execute("DELETE FROM tasks");
-  for (const QueuedTask& task : taken) to.put(task, 1);
-  for (const QueuedTask& task : memory.queue) to.put(task, 0);
-  to.forget.run(number_of(memory.generation) - static_cast<std::int64_t>(memory.seen.size()));
-  for (const std::string& name : fresh) to.see.run(name, number_of(memory.generation));
-  to.book.run(number_of(memory.number), number_of(memory.generation), ms_of(memory.since),
-              number_of(memory.forgotten));
-  transaction.commit();
+  try {
+    SqliteTransaction transaction{*to.database, SqliteAccess::Write};
+    if (!to.is_known) to.empty();
+    to.put_claims(memory);
+    to.put_waiting(memory);
+    to.put_tasks(taken, memory.queue);
+    to.put_fences(memory);
+    to.forget.run(number_of(memory.generation) - static_cast<std::int64_t>(memory.seen.size()));
+    for (const std::string& name : fresh) to.see.run(name, number_of(memory.generation));
+    to.book.run(number_of(memory.number), number_of(memory.generation), ms_of(memory.since),
+                number_of(memory.forgotten));
+    transaction.commit();
+  } catch (const IoError&) {
+    to.forget_what_is_written();
+    throw;
+  }
 }
 
 namespace {

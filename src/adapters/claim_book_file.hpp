@@ -27,9 +27,9 @@ class ClaimBookFile {
   /// Throws IoError, also when another process has the file.
   Content read();
 
-  /// Replaces what the file holds, in one transaction. Names of signals are many and only ever
-  /// come and go by generations, so those of `fresh` are added and the rest is left. Throws
-  /// IoError: then either may be in the file.
+  /// Makes the file hold this, in one transaction that writes what has changed since the last call.
+  /// Names of signals only ever come, and go by generations, so those of `fresh` are added and the
+  /// rest is left. Throws IoError: then the file may hold either; call it again with all of it.
   void write(const ClaimBook::Memory& memory, std::span<const QueuedTask> taken,
              std::span<const std::string> fresh);
 

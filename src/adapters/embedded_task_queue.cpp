@@ -70,7 +70,9 @@ std::optional<QueuedTask> EmbeddedTasks::take(EventTime now) {
 void EmbeddedTasks::finish(const QueuedTask& task) {
   change([&](ClaimBook& book) {
     book.finish(task.pair, task.task_id);
-    return std::erase_if(taken_, [&](const QueuedTask& t) { return t.task_id == task.task_id; });
+    const auto is_it = [&](const QueuedTask& other) { return other.task_id == task.task_id; };
+    std::erase_if(interrupted_, is_it);
+    return std::erase_if(taken_, is_it);
   });
 }
 

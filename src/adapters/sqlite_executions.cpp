@@ -31,6 +31,13 @@ constexpr const char* kLast =
     " FROM executions e LEFT JOIN pipelines p ON p.id = e.pipeline_id"
     " ORDER BY e.rowid DESC LIMIT ?";
 
+/// Enough to look back on; a task comes again only while it is not finished, so no older row is
+/// asked for.
+constexpr std::int64_t kRunsKept = 10'000;
+constexpr const char* kPrune =
+    "DELETE FROM executions WHERE status = 'COMPLETED'"
+    " AND rowid <= (SELECT max(rowid) FROM executions) - ?";
+
 }  // namespace
 
 SqliteExecutions::SqliteExecutions(SqliteOptions options) : options_(std::move(options)) {}
@@ -67,11 +74,14 @@ RunBegun SqliteExecutions::begin(const RunStart& run, ReceivedAt now) {
 }
 
 void SqliteExecutions::complete(std::string_view task_id, ReceivedAt now) {
-  database()
-      .prepare(
-          "UPDATE executions SET status = 'COMPLETED', completed_at_us = ?"
-          " WHERE id = ? AND status = 'RUNNING'")
+  SqliteDatabase& to = database();
+  SqliteTransaction transaction{to, SqliteAccess::Write};
+  to.prepare(
+        "UPDATE executions SET status = 'COMPLETED', completed_at_us = ?"
+        " WHERE id = ? AND status = 'RUNNING'")
       .run(us_of(now), task_id);
+  to.prepare(kPrune).run(kRunsKept);
+  transaction.commit();
 }
 
 std::vector<RunRow> SqliteExecutions::last(std::size_t limit) {

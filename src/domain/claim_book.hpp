@@ -67,6 +67,8 @@ class ClaimBook {
     DatabaseTime database_now;
     EventTime enqueued_at;
     bool has_ended = false;
+
+    bool operator==(const Claim&) const = default;
   };
   struct Waiting {
     std::uint64_t number;

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "adapters/embedded_producer.hpp"
 #include "adapters/embedded_source.hpp"
 #include "ports/io_error.hpp"
@@ -141,6 +143,36 @@ TEST_F(MarketPlayerTest, AStepThatFailsIsPlayedAgain) {
   EXPECT_EQ(player.step(), Step::Done);
   EXPECT_EQ(player.status().last_error, "");
   EXPECT_EQ(played().size(), 2U);
+}
+
+/// Falls, and rises with its fourth candle.
+std::vector<RecordedCandle> turning_recording() {
+  std::vector<RecordedCandle> recording;
+  for (int i = 0; i < 6; ++i) recording.push_back(candle("ADABTC", i));
+  const std::array closes{"5", "4", "3", "6", "7", "8"};
+  for (std::size_t i = 0; i < closes.size(); ++i) recording[i].close = closes[i];
+  return recording;
+}
+
+TEST_F(MarketPlayerTest, ASignalComesWithItsCandleOnceWhateverFails) {
+  const std::vector<RecordedCandle> recording = turning_recording();
+  const CandleSignalRules rules{.crosses = {{.short_span = 1, .long_span = 2}},
+                                .rsi_period = 1'000};
+  for (int start = 0; start < 5; ++start) {  // each plays two open times, and fails between
+    const auto places = reader("signalbox.player", "player");
+    SignalMaker maker{rules};
+    MarketPlayer player{{producer, *places, clock, &maker}, recording, options};
+    while (player.step() == Step::Idle) {
+    }
+    producer.fail_next = true;
+    EXPECT_EQ(player.step(), Step::Failed);
+    EXPECT_EQ(player.step(), Step::Done);
+  }
+  const auto signals = reader("trading-signals", "counter");
+  const auto ranges = signals->ranges(signals->all_partitions());
+  ASSERT_EQ(ranges.size(), 1U);
+  // The last starts are in the second round, which begins without a past and crosses once again.
+  EXPECT_EQ(ranges.begin()->second.end, Offset{2});
 }
 
 }  // namespace
