@@ -97,12 +97,18 @@ struct ClaimBookFile::Connection {
 
   /// The lock on the file is kept: a second process would go on from a book that is not the last.
   static std::unique_ptr<SqliteDatabase> opened(const SqliteOptions& options) {
-    auto database = std::make_unique<SqliteDatabase>(options);
-    database->execute("PRAGMA locking_mode = EXCLUSIVE");
-    database->execute(kSchema);
-    SqliteTransaction lock{*database, SqliteAccess::Write};
-    lock.commit();
-    return database;
+    try {
+      auto database = std::make_unique<SqliteDatabase>(options);
+      database->execute("PRAGMA locking_mode = EXCLUSIVE");
+      database->execute(kSchema);
+      SqliteTransaction lock{*database, SqliteAccess::Write};
+      lock.commit();
+      return database;
+    } catch (const SqliteError& error) {
+      if (!error.is_full_or_locked()) throw;
+      throw IoError("sqlite", "another process works with " + options.file.string() +
+                                  ", or its disk is full: " + error.what());
+    }
   }
 
   /// Nobody knows what is in the file: the next write replaces all of it.
