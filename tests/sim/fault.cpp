@@ -68,8 +68,8 @@ std::string_view impossible_because(Fault fault, Step step) {
 }
 
 void Coverage::add(const Coverage& other) {
-  for (std::size_t fault = 0; fault < kFaults; ++fault) {
-    for (std::size_t step = 0; step < kSteps; ++step) {
+  for (std::size_t fault = 0; fault < kMax; ++fault) {
+    for (std::size_t step = 0; step < kMax; ++step) {
       hits[fault][step] += other.hits[fault][step];
     }
   }

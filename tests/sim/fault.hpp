@@ -54,15 +54,24 @@ std::string_view impossible_because(Fault fault, Step step);
 
 /// How often each fault hit each step. Values add up over seeds and threads.
 struct Coverage {
-  std::array<std::array<std::uint64_t, kSteps>, kFaults> hits{};
+  static constexpr std::size_t kMax = 24;
+  std::array<std::array<std::uint64_t, kMax>, kMax> hits{};
 
   void add(const Coverage& other);
-  std::uint64_t& at(Fault fault, Step step) {
+
+  /// Whatever enumerations a world calls its faults and steps by.
+  template <typename FaultKind, typename StepKind>
+  std::uint64_t& at(FaultKind fault, StepKind step) {
     return hits[static_cast<std::size_t>(fault)][static_cast<std::size_t>(step)];
   }
-  std::uint64_t at(Fault fault, Step step) const {
-    return hits[static_cast<std::size_t>(fault)][static_cast<std::size_t>(step)];
-  }
+};
+
+/// What is wrong with one request on its way.
+struct NetFault {
+  bool is_lost_before = false;  ///< the request never arrives
+  bool is_lost_after = false;   ///< its reply never arrives
+  bool is_doubled = false;
+  bool is_late = false;  ///< arrives after the client has given up
 };
 
 /// A fault that waits for the n-th time that any lane reaches a step.

@@ -10,8 +10,8 @@
 
 namespace signalbox::sim {
 
-class World;
-struct Process;
+class Ground;
+struct Member;
 
 /// The consumer group: who is a member, who has which partition, and how that changes.
 ///
@@ -19,11 +19,11 @@ struct Process;
 /// not answer for a session's length.
 class Group {
  public:
-  explicit Group(World& world) : world_(world) {}
+  explicit Group(Ground& ground) : ground_(ground) {}
 
-  void join(Process& process);
-  void leave(Process& process);
-  bool has(const Process& process) const;
+  void join(Member& process);
+  void leave(Member& process);
+  bool has(const Member& process) const;
 
   /// A moment of the coordinator's life: expels, admits again, and moves partitions on.
   void tick();
@@ -35,21 +35,21 @@ class Group {
   void forget(PartitionId partition);
 
  private:
-  struct Member {
-    Process* process;
+  struct Seat {
+    Member* process;
     Micros last_seen;
     bool is_in = true;  ///< false: expelled, and does not know it
   };
 
-  void look_at(Member& member);
+  void look_at(Seat& member);
   void deal();
   void reconcile(PartitionId partition);
-  Process* owner_of(PartitionId partition) const;
+  Member* owner_of(PartitionId partition) const;
 
-  World& world_;
-  std::vector<Member> members_;
-  std::map<PartitionId, Process*> owners_;
-  std::map<PartitionId, Process*> targets_;
+  Ground& ground_;
+  std::vector<Seat> members_;
+  std::map<PartitionId, Member*> owners_;
+  std::map<PartitionId, Member*> targets_;
   std::size_t dealt_partitions_ = 0;
   bool must_deal_ = false;
   bool must_shuffle_ = false;

@@ -24,22 +24,9 @@ bool is_placement(const WriteBatch& batch) {
 }  // namespace
 
 Process::Process(World& world_of_process, int process_id)
-    : world(world_of_process), id(process_id) {}
+    : Member(world_of_process, process_id), world(world_of_process) {}
 
-bool Process::is_paused() const { return paused_until > world.now(); }
-
-void Process::check_alive() {
-  while (true) {
-    if (is_dead) throw Crashed{};
-    if (!is_paused()) return;
-    world.scheduler().park(paused_until);
-  }
-}
-
-void Process::pass_time(Micros from, Micros to) {
-  world.scheduler().park(world.now() + world.random().between(from, to));
-  check_alive();
-}
+void Process::before_poll() { world.oracle().check_status(*this); }
 
 NetFault Process::enter(Step step) {
   check_alive();
@@ -47,25 +34,6 @@ NetFault Process::enter(Step step) {
   const NetFault fault = world.reach(*this, step);
   check_alive();
   return fault;
-}
-
-ReceivedAt SimClock::now() const {
-  return ReceivedAt{process_.world.utc_now()} + std::chrono::microseconds{process_.utc_jump};
-}
-
-std::chrono::steady_clock::time_point SimClock::steady_now() const {
-  // Not zero: a steady clock counts from the machine's start.
-  return std::chrono::steady_clock::time_point{
-      std::chrono::microseconds{process_.world.now() + 3'600 * kSecond}};
-}
-
-void SimClock::wait(std::chrono::milliseconds duration, std::stop_token stop) {
-  const Micros deadline = process_.world.now() + duration.count() * kMillisecond;
-  process_.check_alive();
-  while (process_.world.now() < deadline && !stop.stop_requested()) {
-    process_.world.scheduler().park(deadline);
-    process_.check_alive();
-  }
 }
 
 std::shared_ptr<Call> SimSink::make_call(Call::Kind kind) {

@@ -3,7 +3,7 @@
 
 #include "ports/io_error.hpp"
 #include "sim/process.hpp"
-#include "sim/world.hpp"
+#include "sim/ground.hpp"
 
 namespace signalbox::sim {
 namespace {
@@ -13,23 +13,23 @@ constexpr std::size_t kHeldMessagesMax = 40;
 }  // namespace
 
 Polled SimSource::poll(const PollLimits& limits, std::chrono::milliseconds wait) {
-  World& world = process_.world;
-  world.oracle().check_status(process_);
-  process_.enter(Step::Poll);
-  if (world.is_log_out() && world.random().chance(50)) throw IoError("kafka", "no broker answers");
-  const Micros deadline = world.now() + wait.count() * kMillisecond;
+  Ground& ground = member_.ground;
+  member_.before_poll();
+  member_.enter(Step::Poll);
+  if (ground.is_log_out() && ground.random().chance(50)) throw IoError("kafka", "no broker answers");
+  const Micros deadline = ground.now() + wait.count() * kMillisecond;
   while (true) {
     Polled polled = collect(limits);
     const bool is_empty = polled.lost.empty() && polled.assigned.empty() &&
                           polled.out_of_range.empty() && polled.batch.empty();
-    if (!is_empty || world.now() >= deadline) return polled;
-    world.scheduler().park(deadline);
-    process_.check_alive();
+    if (!is_empty || ground.now() >= deadline) return polled;
+    ground.scheduler().park(deadline);
+    member_.check_alive();
   }
 }
 
 Polled SimSource::collect(const PollLimits& limits) {
-  SimLog& log = process_.world.log();
+  SimLog& log = member_.ground.log();
   fetch();
   Polled polled;
   for (const PartitionId id : std::exchange(lost_untold_, {})) {
@@ -72,22 +72,22 @@ Polled SimSource::collect(const PollLimits& limits) {
 }
 
 void SimSource::fetch() {
-  if (process_.world.is_log_out()) return;
+  if (member_.ground.is_log_out()) return;
   std::vector<PartitionId> order;
   for (const auto& [id, fetch] : fetches_) order.push_back(id);
-  process_.world.random().shuffle(std::span{order});
+  member_.ground.random().shuffle(std::span{order});
   for (const PartitionId id : order) fetch_some(id, fetches_.at(id));
 }
 
 void SimSource::fetch_some(PartitionId id, Fetch& fetch) {
-  const SimPartition& partition = process_.world.log().partition(id);
+  const SimPartition& partition = member_.ground.log().partition(id);
   if (fetch.position < partition.begin || fetch.position > partition.end() ||
       fetch.incarnation != partition.incarnation) {
     out_of_range_.insert(id);
     fetches_.erase(id);
     return;
   }
-  const auto wanted = static_cast<std::size_t>(process_.world.random().between(1, 10));
+  const auto wanted = static_cast<std::size_t>(member_.ground.random().between(1, 10));
   Held held{.partition = id, .fetch = fetch.id, .messages = {}};
   while (fetch.position < partition.end() && held.messages.size() < wanted &&
          held_messages_ < kHeldMessagesMax) {
@@ -102,25 +102,25 @@ void SimSource::fetch_some(PartitionId id, Fetch& fetch) {
 }
 
 std::optional<FetchId> SimSource::begin(const TopicPartition& partition, Offset offset) {
-  process_.enter(Step::Begin);
-  if (process_.world.is_log_out() && process_.world.random().chance(30)) {
+  member_.enter(Step::Begin);
+  if (member_.ground.is_log_out() && member_.ground.random().chance(30)) {
     throw IoError("kafka", "no broker answers");
   }
-  const PartitionId id = *process_.world.log().find(partition);
+  const PartitionId id = *member_.ground.log().find(partition);
   if (!owns(id)) return std::nullopt;
   drop_held(id);
   out_of_range_.erase(id);
   const Fetch fetch{.id = FetchId{++next_fetch_},
                     .position = offset.value,
-                    .incarnation = process_.world.log().partition(id).incarnation};
+                    .incarnation = member_.ground.log().partition(id).incarnation};
   fetches_.insert_or_assign(id, fetch);
   incarnations_[id] = fetch.incarnation;
-  process_.world.trace("begin", process_.id, static_cast<int>(id), offset.value);
+  member_.ground.trace("begin", member_.id, static_cast<int>(id), offset.value);
   return fetch.id;
 }
 
 bool SimSource::owns(const TopicPartition& partition) const {
-  const auto id = process_.world.log().find(partition);
+  const auto id = member_.ground.log().find(partition);
   return id && owns(*id);
 }
 
@@ -128,14 +128,14 @@ std::map<TopicPartition, LogRange> SimSource::ranges(std::span<const TopicPartit
   await_log();
   std::map<TopicPartition, LogRange> ranges;
   for (const TopicPartition& partition : partitions) {
-    const auto id = process_.world.log().find(partition);
-    if (!id || process_.world.log().partition(*id).visible_at > process_.world.now()) continue;
-    const LogRange range = process_.world.log().range(*id);
+    const auto id = member_.ground.log().find(partition);
+    if (!id || member_.ground.log().partition(*id).visible_at > member_.ground.now()) continue;
+    const LogRange range = member_.ground.log().range(*id);
     told_.insert_or_assign(*id, range);
     was_told_of_a_commit_ |= range.committed.has_value();
     told_first_.emplace(*id, range);
-    first_incarnations_.emplace(*id, process_.world.log().partition(*id).incarnation);
-    incarnations_[*id] = process_.world.log().partition(*id).incarnation;
+    first_incarnations_.emplace(*id, member_.ground.log().partition(*id).incarnation);
+    incarnations_[*id] = member_.ground.log().partition(*id).incarnation;
     ranges.emplace(partition, range);
   }
   return ranges;
@@ -143,40 +143,40 @@ std::map<TopicPartition, LogRange> SimSource::ranges(std::span<const TopicPartit
 
 Offset SimSource::offset_at(const TopicPartition& partition, EventTime time) {
   await_log();
-  const PartitionId id = *process_.world.log().find(partition);
-  incarnations_[id] = process_.world.log().partition(id).incarnation;
-  return process_.world.log().offset_at(id, time);
+  const PartitionId id = *member_.ground.log().find(partition);
+  incarnations_[id] = member_.ground.log().partition(id).incarnation;
+  return member_.ground.log().offset_at(id, time);
 }
 
 std::vector<TopicPartition> SimSource::all_partitions() {
   await_log();
   std::vector<TopicPartition> all;
-  for (PartitionId id = 0; id < process_.world.log().size(); ++id) {
-    const SimPartition& partition = process_.world.log().partition(id);
-    if (partition.visible_at <= process_.world.now()) all.push_back(partition.name);
+  for (PartitionId id = 0; id < member_.ground.log().size(); ++id) {
+    const SimPartition& partition = member_.ground.log().partition(id);
+    if (partition.visible_at <= member_.ground.now()) all.push_back(partition.name);
   }
   return all;
 }
 
 void SimSource::await_log() {
-  process_.pass_time(100, process_.world.latency_max());
-  if (!process_.world.is_log_out()) return;
-  process_.pass_time(kSecond, kSecond);
-  if (process_.world.is_log_out()) throw IoError("kafka", "no broker answers");
+  member_.pass_time(100, member_.ground.latency_max());
+  if (!member_.ground.is_log_out()) return;
+  member_.pass_time(kSecond, kSecond);
+  if (member_.ground.is_log_out()) throw IoError("kafka", "no broker answers");
 }
 
 void SimSource::commit(const TopicPartition& partition, Offset next) {
-  const NetFault fault = process_.enter(Step::Commit);
+  const NetFault fault = member_.enter(Step::Commit);
   if (fault.is_lost_before || fault.is_lost_after) return;
-  World& world = process_.world;
-  const PartitionId id = *world.log().find(partition);
+  Ground& ground = member_.ground;
+  const PartitionId id = *ground.log().find(partition);
   const PendingCommit commit{next, incarnation_of(id)};
   if (!fault.is_late) {
     commits_.insert_or_assign(id, commit);
     return;
   }
-  world.scheduler().at(world.now() + world.random().between(kSecond, 20 * kSecond), [=, this] {
-    if (process_.world.group().has(process_)) accept(id, commit);
+  ground.scheduler().at(ground.now() + ground.random().between(kSecond, 20 * kSecond), [=, this] {
+    if (member_.ground.group().has(member_)) accept(id, commit);
   });
 }
 
@@ -186,17 +186,17 @@ void SimSource::flush_commits() {
 
 /// A topic that is deleted takes its commits with it.
 void SimSource::accept(PartitionId id, const PendingCommit& commit) {
-  SimPartition& partition = process_.world.log().partition(id);
+  SimPartition& partition = member_.ground.log().partition(id);
   if (partition.incarnation != commit.incarnation) return;
   partition.committed = commit.next;
-  process_.world.trace("committed", process_.id, static_cast<int>(id), commit.next.value);
+  member_.ground.trace("committed", member_.id, static_cast<int>(id), commit.next.value);
 }
 
 void SimSource::on_assigned(PartitionId partition) {
   owned_.insert(partition);
   assigned_untold_.insert(partition);
-  process_.world.trace("assigned", process_.id, static_cast<int>(partition));
-  process_.world.scheduler().wake(process_.fiber, process_.world.now());
+  member_.ground.trace("assigned", member_.id, static_cast<int>(partition));
+  member_.ground.scheduler().wake(member_.fiber, member_.ground.now());
 }
 
 void SimSource::on_lost(PartitionId partition) {
@@ -205,9 +205,9 @@ void SimSource::on_lost(PartitionId partition) {
   lost_untold_.insert(partition);
   out_of_range_.erase(partition);
   fetches_.erase(partition);
-  if (process_.world.random().chance(50)) commits_.erase(partition);
-  if (!process_.world.keeps_held_messages()) drop_held(partition);
-  process_.world.trace("lost", process_.id, static_cast<int>(partition));
+  if (member_.ground.random().chance(50)) commits_.erase(partition);
+  if (!member_.ground.keeps_held_messages()) drop_held(partition);
+  member_.ground.trace("lost", member_.id, static_cast<int>(partition));
 }
 
 void SimSource::on_lost_all() {
@@ -218,7 +218,7 @@ void SimSource::on_lost_all() {
 void SimSource::on_truncated(PartitionId partition) {
   const auto found = fetches_.find(partition);
   if (found == fetches_.end()) return;
-  if (found->second.position <= process_.world.log().partition(partition).end()) return;
+  if (found->second.position <= member_.ground.log().partition(partition).end()) return;
   fetches_.erase(found);
   out_of_range_.insert(partition);
 }

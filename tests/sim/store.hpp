@@ -9,20 +9,13 @@
 #include <vector>
 
 #include "ports/sink.hpp"
+#include "sim/fault.hpp"
 #include "sim/log.hpp"
 #include "sim/scheduler.hpp"
 
 namespace signalbox::sim {
 
 class World;
-
-/// What is wrong with one request on its way.
-struct NetFault {
-  bool is_lost_before = false;  ///< the request never arrives
-  bool is_lost_after = false;   ///< its reply never arrives
-  bool is_doubled = false;
-  bool is_late = false;  ///< arrives after the client has given up
-};
 
 struct Row {
   MessageId message;

@@ -1,7 +1,6 @@
 #include "sim/world.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 namespace signalbox::sim {
@@ -11,22 +10,11 @@ constexpr Micros kProductionLasts = 12 * kSecond;
 constexpr Micros kFaultsEnd = 30 * kSecond;
 constexpr Micros kLivenessBound = 90 * kSecond;
 constexpr Micros kDrainBound = 20 * kSecond;
-constexpr std::uint64_t kEventsMax = 3'000'000;
-constexpr std::size_t kLinesMax = 400;
 constexpr std::size_t kProcessesMax = 24;
-
-constexpr EventTime kUtcBegin{std::chrono::milliseconds{1'750'000'000'000}};
-
-std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
-  return (hash ^ value) * 0x100000001B3ULL;
-}
 
 }  // namespace
 
-World::World(std::uint64_t seed, Verbosity verbosity)
-    : seed_(seed), verbosity_(verbosity), random_(seed) {
-  result_.seed = seed;
-  result_.trace_hash = 0xCBF29CE484222325ULL;
+World::World(std::uint64_t seed, Verbosity verbosity) : Ground(seed, verbosity) {
   latency_max_ = random_.chance(80) ? 3 * kMillisecond : 60 * kMillisecond;
   first_start_ = random_.chance(70) ? StartAt::Earliest : StartAt::Latest;
   poll_limits_.messages = static_cast<std::size_t>(random_.between(2, 25));
@@ -43,7 +31,7 @@ World::World(std::uint64_t seed, Verbosity verbosity)
 
 World::~World() = default;
 
-World::Result World::run() {
+Result World::run() {
   make_topics();
   plan_production();
   plan_snapshots();
@@ -51,18 +39,7 @@ World::Result World::run() {
   for (std::int64_t i = 0; i < replicas; ++i) {
     scheduler_.at(random_.between(0, 2 * kSecond), [this] { start_process(); });
   }
-  scheduler_.at(0, [this] {
-    // The coordinator's life, until the seed ends.
-    struct Tick {
-      World& world;
-      void operator()() const {
-        if (world.is_over()) return;
-        world.group().tick();
-        world.scheduler().at(world.now() + world.random().between(50, 400) * kMillisecond, *this);
-      }
-    };
-    Tick{*this}();
-  });
+  start_coordinator();
   run_until(kFaultsEnd);
   heal();
   if (result_.violation.empty() && run_to_the_end()) end_everybody();
@@ -173,22 +150,11 @@ void World::start_again(Micros after) {
   scheduler_.at(now() + after, [this] { start_process(); });
 }
 
-EventTime World::utc_now() const {
-  return kUtcBegin + std::chrono::milliseconds{now() / kMillisecond};
-}
-
 void World::heal() {
   is_healed_ = true;
   targets_.clear();
   storm_percent_ = 0;
   trace("no more faults");
-}
-
-void World::run_until(Micros deadline) {
-  while (now() < deadline && result_.violation.empty()) {
-    if (++result_.events > kEventsMax) fail("no end: too many events");
-    if (!scheduler_.run_one()) break;
-  }
 }
 
 /// Everything that is owed must be delivered within a bounded time after the last fault.
@@ -222,43 +188,6 @@ void World::end_everybody() {
   while (!all_done() && now() < deadline && result_.violation.empty()) run_until(now() + kSecond);
   if (!all_done() && result_.violation.empty()) fail("a lane does not end after a stop");
   if (oracle_.owed() != nullptr && result_.violation.empty()) fail("something was lost at the end");
-}
-
-void World::fail(const std::string& violation) {
-  if (!result_.violation.empty() || is_over_) return;
-  result_.violation = violation;
-  trace("VIOLATION");
-  for (const Line& line : lines_) result_.last_events.push_back(describe(line));
-}
-
-void World::trace(const char* what, int process, int partition, std::int64_t a, std::int64_t b) {
-  std::uint64_t& hash = result_.trace_hash;
-  hash = mix(hash, static_cast<std::uint64_t>(now()));
-  for (const char* c = what; *c != '\0'; ++c) hash = mix(hash, static_cast<std::uint64_t>(*c));
-  hash = mix(hash, static_cast<std::uint64_t>(process));
-  hash = mix(hash, static_cast<std::uint64_t>(partition));
-  hash = mix(hash, static_cast<std::uint64_t>(a));
-  hash = mix(hash, static_cast<std::uint64_t>(b));
-  if (is_over_) return;
-  lines_.push_back({now(), what, process, partition, a, b});
-  if (lines_.size() > kLinesMax) lines_.pop_front();
-  if (verbosity_ == Verbosity::Verbose) std::puts(describe(lines_.back()).c_str());
-}
-
-std::string World::describe(const Line& line) const {
-  char time[32];
-  std::snprintf(time, sizeof time, "%11.6f s  ", static_cast<double>(line.time) / 1e6);
-  std::string text = time;
-  if (line.process >= 0) text += "process " + std::to_string(line.process) + ": ";
-  text += line.what;
-  if (line.partition >= 0) {
-    const TopicPartition& name = log_.partition(static_cast<PartitionId>(line.partition)).name;
-    text += " " + name.topic + "/" + std::to_string(name.partition);
-  }
-  if (line.a != 0 || line.b != 0 || line.partition >= 0) {
-    text += " " + std::to_string(line.a) + " " + std::to_string(line.b);
-  }
-  return text;
 }
 
 }  // namespace signalbox::sim
