@@ -16,6 +16,15 @@ enum class PlantedBug : std::uint8_t {
   LettersAfterFence,    ///< dead letters are put after the fence has passed them
   NoSkip,               ///< messages behind the fence are delivered again
   ForgetsToRecheck,     ///< after an outage the fences are not read again
+  // The trigger's.
+  ClaimCheckedFirst,     ///< who is idle is asked in one call, and believed in the next
+  ClaimFenceIgnored,     ///< the simulated claim script does not compare the fence
+  SignalsForgotten,      ///< a signal that comes again is not known
+  ReleaseNotCompared,    ///< a claim is given back whoever's it is by now
+  SlotDrainedBlindly,    ///< what waits is enqueued without a look at the claim
+  LedgerFailureIsIdle,   ///< when the ledger does not answer, nobody is taken to run
+  ClaimDoubtForgotten,   ///< a claim whose reply was lost is never counted
+  SlotIgnoresPipelines,  ///< what waits is enqueued although its pipeline is off
 };
 
 #ifdef SIGNALBOX_PLANTED_BUGS

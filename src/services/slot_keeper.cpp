@@ -6,6 +6,7 @@
 
 #include "base/log.hpp"
 #include "ports/io_error.hpp"
+#include "services/planted_bugs.hpp"
 #include "services/trigger_events.hpp"
 
 namespace signalbox {
@@ -64,7 +65,10 @@ std::optional<HeldDecision> SlotKeeper::decide(const HeldTask& held, const Pipel
     return HeldDecision{.held = &held, .ends_as = outcome};
   };
   const std::optional<PipelineNumber> pipeline = index.find(held.pipeline);
-  if (!pipeline || !index.watches(*pipeline, held.ticker)) return ends(TriggerOutcome::Deactivated);
+  const bool is_watched = pipeline && index.watches(*pipeline, held.ticker);
+  if (!is_watched && !planted(PlantedBug::SlotIgnoresPipelines)) {
+    return ends(TriggerOutcome::Deactivated);
+  }
   const ReceivedAt now = io_.clock.now();
   if (rules_.is_expired(held.signal_logged_at, now)) return ends(TriggerOutcome::Expired);
   const bool is_running = std::ranges::any_of(active.runs, [&](const ActiveRun& run) {

@@ -13,6 +13,7 @@
 #include "domain/market_hours.hpp"
 #include "ports/io_error.hpp"
 #include "services/claim_calls.hpp"
+#include "services/planted_bugs.hpp"
 #include "services/trigger_events.hpp"
 
 namespace signalbox {
@@ -93,7 +94,9 @@ FenceMap TriggerDesk::read_fences(std::span<const TopicPartition> partitions) {
       const auto fence = fences.find(move.partition);
       return fence != fences.end() && fence->second == move.next;
     });
-    if (landed) io_.tally.with([&](TriggerCounters& counters) { counters += doubt->counted; });
+    if (landed && !planted(PlantedBug::ClaimDoubtForgotten)) {
+      io_.tally.with([&](TriggerCounters& counters) { counters += doubt->counted; });
+    }
   }
   return fences;
 }
@@ -135,7 +138,7 @@ WriteOutcome TriggerDesk::write(const WriteBatch& batch) {
       judge(batch, *view.index, work);
       if (!work.requests.empty()) ask_ledger(work);
     } catch (const IoError& error) {
-      return Unavailable{error.what()};
+      if (!planted(PlantedBug::LedgerFailureIsIdle)) return Unavailable{error.what()};
     }
     log_signals_received(batch);
     if (!work.requests.empty()) log_processing(batch);

@@ -37,16 +37,15 @@ int main(int count, char** arguments) {
   using namespace signalbox::sim;
   const auto faults = names<Fault, kFaults>();
   const auto steps = names<Step, kSteps>();
-  return run_simulation(count, arguments,
-                        {.run = [](std::uint64_t seed, Verbosity verbosity) {
-                           return World{seed, verbosity}.run();
-                         },
-                         .faults = faults,
-                         .steps = steps,
-                         .impossible_because = [](std::size_t fault, std::size_t step) {
-                           return impossible_because(static_cast<Fault>(fault),
-                                                     static_cast<Step>(step));
-                         },
-                         .bugs = kBugs,
-                         .planted_program = "sim-planted"});
+  return run_simulation(
+      count, arguments,
+      {.run = [](std::uint64_t seed, Verbosity verbosity) { return World{seed, verbosity}.run(); },
+       .faults = faults,
+       .steps = steps,
+       .impossible_because =
+           [](std::size_t fault, std::size_t step) {
+             return impossible_because(static_cast<Fault>(fault), static_cast<Step>(step));
+           },
+       .bugs = kBugs,
+       .planted_program = "sim-planted"});
 }

@@ -153,8 +153,7 @@ int run_plain(const Subject& subject, const Options& options, const char* progra
   if (options.shows_summary || options.seeds >= kSeedsForCoverage) {
     print_coverage(subject, summary.coverage);
     for (const auto& [name, count] : summary.counts) {
-      std::printf("%12llu %s\n", static_cast<unsigned long long>(count),
-                  std::string(name).c_str());
+      std::printf("%12llu %s\n", static_cast<unsigned long long>(count), std::string(name).c_str());
     }
   }
   if (options.seeds >= kSeedsForCoverage) wrong += count_thin(subject, summary.coverage);

@@ -2,8 +2,8 @@
 #include <utility>
 
 #include "ports/io_error.hpp"
-#include "sim/process.hpp"
 #include "sim/ground.hpp"
+#include "sim/process.hpp"
 
 namespace signalbox::sim {
 namespace {
@@ -16,7 +16,8 @@ Polled SimSource::poll(const PollLimits& limits, std::chrono::milliseconds wait)
   Ground& ground = member_.ground;
   member_.before_poll();
   member_.enter(Step::Poll);
-  if (ground.is_log_out() && ground.random().chance(50)) throw IoError("kafka", "no broker answers");
+  if (ground.is_log_out() && ground.random().chance(50))
+    throw IoError("kafka", "no broker answers");
   const Micros deadline = ground.now() + wait.count() * kMillisecond;
   while (true) {
     Polled polled = collect(limits);
