@@ -137,6 +137,7 @@ struct ClaimBookFile::Connection {
     std::set<std::uint64_t> waiting;
     std::map<TaskKey, Place> tasks;
     std::int64_t last_place = 0;
+    std::optional<std::uint64_t> generation;  ///< whose turn has dropped the oldest names
     std::uint64_t writes = 0;
   };
 
@@ -250,7 +251,9 @@ void ClaimBookFile::write(const ClaimBook::Memory& memory, std::span<const Queue
     to.put_waiting(memory);
     to.put_tasks(taken, memory.queue);
     to.put_fences(memory);
-    to.forget.run(number_of(memory.generation) - static_cast<std::int64_t>(memory.seen.size()));
+    if (std::exchange(to.written.generation, memory.generation) != memory.generation) {
+      to.forget.run(number_of(memory.generation) - static_cast<std::int64_t>(memory.seen.size()));
+    }
     for (const std::string& name : fresh) to.see.run(name, number_of(memory.generation));
     to.book.run(number_of(memory.number), number_of(memory.generation), ms_of(memory.since),
                 number_of(memory.forgotten));

@@ -19,7 +19,7 @@ void UpWorker::run(std::stop_token stop) {
   Backoff backoff{{}, /*seed=*/1};
   while (!stop.stop_requested()) {
     try {
-      if (!work_one(stop)) io_.clock.wait(kLookEvery, stop);
+      if (!work_one()) io_.clock.wait(kLookEvery, stop);
       backoff.reset();
     } catch (const IoError& error) {
       log_warn_limited("worker", "worker_failed", {{"error", error.what()}});
@@ -28,9 +28,8 @@ void UpWorker::run(std::stop_token stop) {
   }
 }
 
-/// False: nothing waits. A run that a stop cuts short is left as a kill would leave it: the next
-/// start goes on with it.
-bool UpWorker::work_one(const std::stop_token& stop) {
+/// False: nothing waits. A stop waits for the run in hand, which is short.
+bool UpWorker::work_one() {
   if (!in_hand_) in_hand_ = io_.tasks.take(to_ms(io_.clock.now()));
   if (!in_hand_) return false;
   const QueuedTask& task = *in_hand_;
@@ -41,8 +40,7 @@ bool UpWorker::work_one(const std::stop_token& stop) {
                                             .arguments = task.content},
                                            io_.clock.now());
   if (begun != RunBegun::EndedBefore) {
-    io_.clock.wait(run_time_, stop);
-    if (stop.stop_requested()) return false;
+    io_.clock.wait(run_time_, std::stop_token{});
     executions_.complete(task.task_id, io_.clock.now());
     tell(task, begun);
   }

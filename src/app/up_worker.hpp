@@ -38,7 +38,7 @@ class UpWorker {
   void run(std::stop_token stop);
 
  private:
-  bool work_one(const std::stop_token& stop);
+  bool work_one();
   void tell(const QueuedTask& task, RunBegun begun);
 
   Io io_;

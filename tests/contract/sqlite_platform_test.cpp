@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "adapters/sqlite_executions.hpp"
 #include "adapters/sqlite_pipelines.hpp"
 #include "adapters/sqlite_runs.hpp"
 #include "contract/pipeline_store_suite.hpp"
@@ -119,6 +120,63 @@ TEST(SqlitePlatform, ARowWithAConfigurationThatIsNoJsonIsMalformed) {
   const LoadedPipelines loaded = SqlitePipelines{file.options()}.load();
   EXPECT_THAT(loaded.malformed, SizeIs(1));
   EXPECT_THAT(loaded.pipelines, SizeIs(4));
+}
+
+RunStart run_of(std::string task_id) {
+  return {.task_id = std::move(task_id),
+          .pipeline = parse_uuid("5eed0000-0000-4000-8000-000000000001").value(),
+          .ticker = "ETHBTC",
+          .signal_id = "golden_cross-10-30-ETHBTC-1515575400",
+          .arguments = "{}"};
+}
+
+TEST(SqliteExecutions, ATaskHasOneRunHoweverOftenItIsTaken) {
+  const PlatformFile file;
+  SqliteExecutions executions{file.options()};
+  const ReceivedAt start{std::chrono::seconds{1'700'000'000}};
+
+  EXPECT_EQ(executions.begin(run_of("task"), start), RunBegun::First);
+  EXPECT_EQ(executions.begin(run_of("task"), start + std::chrono::seconds{5}), RunBegun::Again);
+  executions.complete("task", start + std::chrono::seconds{6});
+  EXPECT_EQ(executions.begin(run_of("task"), start + std::chrono::seconds{7}),
+            RunBegun::EndedBefore);
+
+  const std::vector<RunRow> runs = executions.last(10);
+  ASSERT_THAT(runs, SizeIs(1));
+  EXPECT_EQ(runs[0].status, "COMPLETED");
+  EXPECT_EQ(runs[0].starts, 2);
+  EXPECT_EQ(runs[0].started_at, start + std::chrono::seconds{5});
+  EXPECT_EQ(runs[0].completed_at, start + std::chrono::seconds{6});
+}
+
+TEST(SqliteExecutions, ListsTheNewestFirstWithTheNameOfTheirPipeline) {
+  PlatformFile file;
+  seed_pipelines(file.database());
+  SqliteExecutions executions{file.options()};
+  for (const char* task : {"first", "second", "third"}) {
+    executions.begin(run_of(task), ReceivedAt{std::chrono::seconds{1'700'000'000}});
+  }
+  const std::vector<RunRow> runs = executions.last(2);
+  ASSERT_THAT(runs, SizeIs(2));
+  EXPECT_EQ(runs[0].task_id, "third");
+  EXPECT_EQ(runs[1].task_id, "second");
+  EXPECT_EQ(runs[0].pipeline, "Ether swing");
+  EXPECT_EQ(runs[0].signal_id, "golden_cross-10-30-ETHBTC-1515575400");
+  EXPECT_EQ(runs[0].status, "RUNNING");
+  EXPECT_EQ(runs[0].completed_at, std::nullopt);
+}
+
+TEST(SqliteExecutions, ARunKeepsItsPairBusyUntilItEnds) {
+  const PlatformFile file;
+  SqliteExecutions executions{file.options()};
+  SqliteRuns ledger{{.sqlite = file.options()}};
+  const Uuid pipeline = run_of("task").pipeline;
+  const auto now = std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+
+  executions.begin(run_of("task"), now);
+  EXPECT_THAT(ledger.active({&pipeline, 1}).runs, SizeIs(1));
+  executions.complete("task", now);
+  EXPECT_THAT(ledger.active({&pipeline, 1}).runs, IsEmpty());
 }
 
 }  // namespace
