@@ -140,7 +140,9 @@ void RandomDeaths::compare() {
   const auto found = dying_.queue->read_cut(partition);
   const auto expected = steady_.queue->read_cut(partition);
   ASSERT_EQ(found.has_value(), expected.has_value());
-  if (found) EXPECT_EQ(found->last_pair, expected->last_pair);
+  if (found) {
+    EXPECT_EQ(found->last_pair, expected->last_pair);
+  }
   const QueueReport now = dying_.queue->report();
   const QueueReport then = steady_.queue->report();
   EXPECT_EQ(now.waiting_tasks, then.waiting_tasks);
