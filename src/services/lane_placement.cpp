@@ -109,7 +109,10 @@ FenceMove DeliveryLane::placement(const TopicPartition& partition, const FenceMa
   if (fence) {
     target = *fence;
     target.gap += next.value - fence->next.value;
-    if (next != fence->next) target.last_timestamp = EventTime{};
+    if (next != fence->next) {
+      target.last_timestamp = EventTime{};
+      target.part = 0;
+    }
   } else {
     target.epoch = milliseconds_since_epoch(io_.clock.now());
     target.lineage = log().lineage();
@@ -158,6 +161,7 @@ void DeliveryLane::replace_by_time(const TopicPartition& partition) {
   const Fence before = owned->second.fence;
   Fence after = before;
   after.next = log().offset_at(partition, resume_by_time(before).time);
+  after.part = 0;
   after.gap += after.next.value - before.next.value;
   after.last_timestamp = EventTime{};
   alarm(ResumeCase::LogReplaced, partition,

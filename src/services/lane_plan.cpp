@@ -29,6 +29,7 @@ class Planner {
       }
       handle(message, run.partition, owned->second.route, fence);
       fence.next = next_offset(message.offset);
+      fence.part = 0;
       fence.last_timestamp = message.timestamp;
     }
     keep_move(run.partition, believed, fence);

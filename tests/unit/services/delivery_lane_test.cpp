@@ -36,6 +36,20 @@ TEST(DeliveryLane, DeliversInOrderNumbersAndThenCommits) {
   EXPECT_EQ(t.counters().delivered, 2u);
 }
 
+TEST(DeliveryLane, AFenceInsideOfAMessageIsBehindItWhenTheMessageIsDone) {
+  LaneUnderTest t;
+  t.log.produce(kSignals, "a");
+  t.log.assign(kSignals);
+  t.run();
+  t.sink.contents.fences.at(kSignals).part = 1;
+  t.restart();
+  t.log.assign(kSignals);
+  t.log.produce(kSignals, "b");
+  t.run();
+  EXPECT_EQ(t.fence(kSignals).next, Offset{2});
+  EXPECT_EQ(t.fence(kSignals).part, 0);
+}
+
 TEST(DeliveryLane, KeepsTheBatchUntilTheSinkHasIt) {
   LaneUnderTest t;
   t.log.assign(kSignals);
