@@ -12,7 +12,6 @@
 #include "base/log.hpp"
 #include "domain/market_hours.hpp"
 #include "ports/io_error.hpp"
-#include "services/claim_calls.hpp"
 #include "services/planted_bugs.hpp"
 #include "services/trigger_events.hpp"
 
@@ -57,6 +56,16 @@ void count_after(const Claimed& claimed, TriggerCounters& counted) {
     ++counted.outcomes[static_cast<std::size_t>(outcome)];
   }
   counted.after_held[static_cast<std::size_t>(TriggerOutcome::Superseded)] += claimed.ended.size();
+}
+
+/// Of a signal that was cut and found to be a repeat, the later parts are one too: they must be
+/// looked up, as those of a new one must not.
+void expect_repeats(std::span<TaskRequest> requests) {
+  const TradingSignal* signal = requests.front().signal;
+  for (TaskRequest& request : requests) {
+    if (request.signal != signal) return;
+    request.is_repeat_checked = true;
+  }
 }
 
 }  // namespace
@@ -222,8 +231,8 @@ void TriggerDesk::leave_out_done_pairs(const WriteBatch& batch, Work& work) {
     const auto first = work.requests.begin() + static_cast<std::ptrdiff_t>(pairs.first_request);
     const auto last = first + static_cast<std::ptrdiff_t>(pairs.requests);
     const TopicPartition* cut_partition = started_part(pairs);
-    if (pairs.requests > CallLimits{}.tasks ||
-        pairs.requests * pairs.bytes_a_task > kMaxBytesPerCall || cut_partition) {
+    if (pairs.requests > rules_.calls.tasks ||
+        pairs.requests * pairs.bytes_a_task > rules_.calls.bytes || cut_partition) {
       std::sort(first, last, comes_before);
     }
     if (!cut_partition) continue;
@@ -234,9 +243,21 @@ void TriggerDesk::leave_out_done_pairs(const WriteBatch& batch, Work& work) {
     for (auto request = open; request != last; ++request) request->is_repeat_checked = false;
     pairs.first_request += static_cast<std::size_t>(open - first);
     pairs.requests = static_cast<std::size_t>(last - open);
-    pairs.first_settled += pairs.settled;  // recorded with the first part
-    pairs.settled = 0;
+    leave_out_recorded(done_to, pairs, work);
   }
+}
+
+/// What was settled before the call was recorded with the first part. But a signal that has grown
+/// too old since was not: then its open pairs were requests.
+void TriggerDesk::leave_out_recorded(const std::string& done_to, SignalPairs& pairs, Work& work) {
+  const auto first = work.settled.begin() + static_cast<std::ptrdiff_t>(pairs.first_settled);
+  const auto last = first + static_cast<std::ptrdiff_t>(pairs.settled);
+  const auto open = std::stable_partition(first, last, [&](const SettledPair& pair) {
+    if (pair.outcome != TriggerOutcome::Expired) return true;
+    return to_text(pair.pipeline) + "|" + std::string(pair.ticker) <= done_to;
+  });
+  pairs.first_settled += static_cast<std::size_t>(open - first);
+  pairs.settled = static_cast<std::size_t>(last - open);
 }
 
 /// One question for the whole batch. Not knowing is no reason to take anybody for idle.
@@ -263,7 +284,7 @@ void TriggerDesk::ask_ledger(Work& work) {
 
 WriteOutcome TriggerDesk::enqueue(const WriteBatch& batch, Work& work) {
   BatchResult result{.total_matched = work.pipelines_matched};
-  for (const ClaimCall& call : split_into_calls(batch, work.signals, work.requests, {})) {
+  for (const ClaimCall& call : split_into_calls(batch, work.signals, work.requests, rules_.calls)) {
     const ClaimBatch claim{
         .requests = std::span{work.requests}.subspan(call.first_request, call.requests),
         .settled = std::span{work.settled}.subspan(call.first_settled, call.settled),
@@ -282,6 +303,9 @@ WriteOutcome TriggerDesk::enqueue(const WriteBatch& batch, Work& work) {
       return std::move(*unknown);
     }
     const Claimed& claimed = std::get<Claimed>(outcome);
+    if (call.cut && claimed.outcomes.back() == TriggerOutcome::Duplicate) {
+      expect_repeats(std::span{work.requests}.subspan(call.first_request + call.requests - 1));
+    }
     count_after(claimed, counted);
     io_.tally.with([&](TriggerCounters& counters) { counters += counted; });
     for (const EnqueuedTask& task : claimed.enqueued) {

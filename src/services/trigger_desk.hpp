@@ -15,6 +15,7 @@
 #include "ports/run_ledger.hpp"
 #include "ports/sink.hpp"
 #include "ports/task_queue.hpp"
+#include "services/claim_calls.hpp"
 #include "services/pipeline_keeper.hpp"
 #include "services/trigger_tally.hpp"
 
@@ -36,6 +37,7 @@ struct TriggerRules {
   std::function<BusyRule(const IndexedPipeline&)> busy_of;
   std::chrono::milliseconds cache_max_age{300'000};
   Eviction eviction = Eviction::Refused;
+  CallLimits calls{};  ///< of what one call to the queue may carry
 
   /// Whether a signal of this age is too old to be run.
   bool is_expired(EventTime logged_at, ReceivedAt now) const;
@@ -77,6 +79,7 @@ class TriggerDesk final : public Sink {
   void judge(const WriteBatch& batch, const PipelineIndex& index, Work& work);
   void judge_signal(const Routed& routed, const PipelineIndex& index, Work& work);
   void leave_out_done_pairs(const WriteBatch& batch, Work& work);
+  void leave_out_recorded(const std::string& done_to, SignalPairs& pairs, Work& work);
   void ask_ledger(Work& work);
   const std::string& why_unsafe();
   WriteOutcome enqueue(const WriteBatch& batch, Work& work);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr Micros kQueueTimeout = 2 * kSecond;
 
-TriggerRules rules_of() {
+TriggerRules rules_of(const CallLimits& calls) {
   TriggerRules rules;
   rules.signal_max_age = kSignalMaxAge;
   rules.market_hours = MarketHoursBy::Off;
@@ -22,10 +22,12 @@ TriggerRules rules_of() {
     return pipeline.busy.value_or(BusyRule{});
   };
   rules.cache_max_age = kCacheMaxAge;
+  rules.calls = calls;
   return rules;
 }
 
 bool is_placement(const ClaimBatch& batch) {
+  if (!batch.requests.empty() || !batch.settled.empty()) return false;
   return std::ranges::any_of(batch.moves, [](const FenceMove& move) {
     return !move.expected ||
            (move.expected->next >= move.next.next && move.expected->part == move.next.part);
@@ -44,7 +46,7 @@ Replica::Replica(TriggerWorld& world_of_replica, int replica_id, const LaneOptio
             .tally = tally,
             .clock = clock,
             .processing = processing},
-           rules_of()),
+           rules_of(world_of_replica.call_limits())),
       lane({.source = source,
             .sink = desk,
             .dead_letters = letters,
@@ -57,7 +59,7 @@ Replica::Replica(TriggerWorld& world_of_replica, int replica_id, const LaneOptio
               .pipelines = pipelines,
               .tally = tally,
               .clock = clock},
-             rules_of(),
+             rules_of(world_of_replica.call_limits()),
              {.sweep_every = std::chrono::milliseconds{700},
               .release_every = std::chrono::milliseconds{1'200},
               .claims_older_than = std::chrono::milliseconds{1'500},

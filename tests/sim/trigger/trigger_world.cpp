@@ -30,6 +30,8 @@ TriggerWorld::TriggerWorld(std::uint64_t seed, Verbosity verbosity) : Ground(see
   latency_max_ = random_.chance(80) ? 3 * kMillisecond : 60 * kMillisecond;
   keeps_held_messages_ = random_.chance(50);
   poll_limits_.messages = static_cast<std::size_t>(random_.between(1, 12));
+  // So that batches are many calls, and some signals too large for one.
+  if (random_.chance(50)) call_limits_.tasks = static_cast<std::size_t>(random_.between(1, 5));
   if (random_.chance(25)) storm_percent_ = static_cast<int>(random_.between(1, 2));
   executions_.set_skew(random_.between(-kSkewMax, kSkewMax));
   targets_ = draw_trigger_targets(random_);

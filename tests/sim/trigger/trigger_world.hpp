@@ -33,6 +33,7 @@ class TriggerWorld final : public Ground {
   const std::shared_ptr<const PipelineIndex>& pipeline_index() const { return index_; }
   SimSignal& signal_of(std::string_view payload);
   SimSignal& signal_of(MessageId message) { return signals_[message]; }
+  const CallLimits& call_limits() const { return call_limits_; }
   void count(std::string_view what) { ++result_.counts[what]; }
 
   /// Called when a replica reaches a step: fires the faults that wait for it.
@@ -66,6 +67,7 @@ class TriggerWorld final : public Ground {
   std::deque<SimSignal> signals_;  ///< by message
   std::vector<std::unique_ptr<Replica>> replicas_;
   PollLimits poll_limits_;
+  CallLimits call_limits_;
   std::vector<TriggerTarget> targets_;
   bool leaves_results_ = true;
   int storm_percent_ = 0;

@@ -310,5 +310,31 @@ TEST_F(Desk, GoesOnBehindTheLastPairOfASignalThatWasCut) {
   EXPECT_FALSE(queue_.calls.at(0).requests[0].is_repeat_checked);
 }
 
+TEST_F(Desk, ASignalThatGrowsTooOldBetweenItsPartsEndsExpiredInTheRest) {
+  expected_.part = 1;
+  queue_.cut =
+      Cut{.partition = kPartition, .pairs_done = 1, .last_pair = to_text(kFirst) + "|MSFT"};
+  signal("s1", "MSFT");
+  clock_.advance(rules_.signal_max_age + std::chrono::seconds{1});
+  load({pipeline(kFirst, {"MSFT"}), pipeline(kSecond, {"MSFT"})});
+  write();
+  EXPECT_THAT(queue_.calls.at(0).requests, IsEmpty());
+  EXPECT_THAT(settled(), ElementsAre(TriggerOutcome::Expired));
+}
+
+TEST_F(Desk, TheLaterPartsOfARepeatAreLookedUpAsItsFirstOne) {
+  rules_.calls.tasks = 1;
+  queue_.answer = Claimed{.outcomes = {TriggerOutcome::Duplicate}, .enqueued = {}};
+  signal("s1", "MSFT");
+  write();
+  ASSERT_EQ(queue_.calls.size(), 2u);
+  EXPECT_TRUE(queue_.calls.at(1).requests.at(0).is_repeat_checked);
+  queue_.answer = Claimed{.outcomes = {TriggerOutcome::Busy}, .enqueued = {}};
+  queue_.calls.clear();
+  write();
+  ASSERT_EQ(queue_.calls.size(), 2u);
+  EXPECT_FALSE(queue_.calls.at(1).requests.at(0).is_repeat_checked);
+}
+
 }  // namespace
 }  // namespace signalbox
