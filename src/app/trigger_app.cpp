@@ -42,14 +42,6 @@ constexpr std::size_t kBatchMax = 5'000;  ///< signals; 4 MB bound it before
 /// The queries that the sweep may make beside the batches' within DB_QUERIES_PER_SECOND.
 constexpr double kSweepQueriesPerSecond = 1.2;
 
-std::expected<Route, Reject> signal_route(std::string_view topic) {
-  return Route{.kind = Kind::TriggerSignal,
-               .topic = std::string(topic),
-               .symbol = {},
-               .timeframe = std::nullopt,
-               .channels = {}};
-}
-
 QueryBudget::Limits budget_limits(const TriggerConfig& config) {
   QueryBudget::Limits limits{.batch_size = config.batch_size,
                              .batch_timeout = config.batch_timeout};
@@ -107,7 +99,7 @@ class TriggerParts {
     parts.options = {.name = lane_name(),
                      .label = lane_name(),
                      .first_start = config_.auto_offset_reset,
-                     .route_of = signal_route,
+                     .route_of = trigger_route,
                      .poll = {.messages = kBatchMax}};
     if (config_.on_amnesia == OnAmnesia::Rewind) {
       parts.options.rewind_when_forgotten = config_.signal_max_age;

@@ -22,14 +22,6 @@ constexpr std::chrono::milliseconds kRunTime{1'000};
 constexpr std::size_t kRunsShown = 20;
 constexpr std::size_t kRunsShownMax = 500;
 
-std::expected<Route, Reject> signal_route(std::string_view topic) {
-  return Route{.kind = Kind::TriggerSignal,
-               .topic = std::string(topic),
-               .symbol = {},
-               .timeframe = std::nullopt,
-               .channels = {}};
-}
-
 /// The recording's coins are written like stocks (`ETHBTC`), and it is played at all hours.
 TriggerRules rules_of_up() {
   TriggerRules rules;
@@ -107,7 +99,7 @@ LaneParts UpTrigger::make_lane() {
   LaneParts made = embedded_source_parts(
       parts_, std::string(kLane), {.group = "up-trigger", .topics = {std::string(kSignalTopic)}});
   made.sink_name = "tasks";
-  made.options.route_of = signal_route;
+  made.options.route_of = trigger_route;
   made.source = std::make_unique<PacedSource>(std::move(made.source), budget_, parts_.clock);
   made.sink = std::make_unique<TriggerDesk>(TriggerDesk::Io{.queue = queue_,
                                                             .ledger = runs_,

@@ -109,6 +109,14 @@ std::expected<Route, Reject> route_for(std::string_view topic) {
   return route;
 }
 
+std::expected<Route, Reject> trigger_route(std::string_view topic) {
+  return Route{.kind = Kind::TriggerSignal,
+               .topic = std::string(topic),
+               .symbol = {},
+               .timeframe = std::nullopt,
+               .channels = {}};
+}
+
 std::vector<std::string> market_data_patterns(std::span<const std::string> symbols) {
   // An unknown timeframe matches too: its messages become dead letters instead of going unseen.
   if (symbols.empty()) return {"^market\\.data\\.[^.]+(\\.[^.]+)?$"};

@@ -44,6 +44,9 @@ struct Route {
 /// Reads the topic's name. The error says why nobody can want its messages.
 std::expected<Route, Reject> route_for(std::string_view topic);
 
+/// Of the topic that the trigger reads, whatever its name. Never an error: a lane asks by function.
+std::expected<Route, Reject> trigger_route(std::string_view topic);
+
 /// The topics of a lane as regular expressions (POSIX extended, anchored), for a subscription.
 /// `symbols` in lower case; empty means every symbol.
 std::vector<std::string> market_data_patterns(std::span<const std::string> symbols);
