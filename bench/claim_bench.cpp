@@ -93,7 +93,10 @@ double run_product(int tasks, int call) {
     batch->move(partition, next == 0 ? std::nullopt : std::optional{before}, after);
     next += call;
     const ClaimOutcome outcome = queue.claim(batch->batch());
-    if (!std::holds_alternative<Claimed>(outcome)) fail(std::holds_alternative<Unavailable>(outcome) ? std::get<Unavailable>(outcome).why : std::holds_alternative<Unknown>(outcome) ? std::get<Unknown>(outcome).why : "refused");
+    if (!std::holds_alternative<Claimed>(outcome))
+      fail(std::holds_alternative<Unavailable>(outcome) ? std::get<Unavailable>(outcome).why
+           : std::holds_alternative<Unknown>(outcome)   ? std::get<Unknown>(outcome).why
+                                                        : "refused");
     enqueued += std::get<Claimed>(outcome).enqueued.size();
   }
   const double rate = tasks_a_second(tasks, began);
