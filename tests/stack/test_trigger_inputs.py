@@ -136,8 +136,8 @@ def test_a_malformed_pipeline_costs_itself_alone(trading, signals, queue, row):
         assert bad["id"] in trigger.log_path.read_text()
 
 
-def test_dead_letters_of_the_trigger_can_be_replayed(trading, signals, queue):
-    """What was refused by mistake is sent to the trigger again, and to nobody else."""
+def test_dead_letters_of_the_trigger_are_shown(trading, signals, queue):
+    """With the lane that refused, and the value as it came; nothing is enqueued of it."""
     create_topics("signalbox.dead-letters")
     trading.add_pipeline("AAPL")
     with Trigger(signals, queue).start() as trigger:
