@@ -17,7 +17,7 @@ build:  ## release binary at build/signalbox
 	@tools/setup build
 	@tests/run build
 
-test:  ## builds and runs every test, with real Kafka, Redis and PostgreSQL
+test:  ## builds and runs every test, with real Kafka, Redis, PostgreSQL and Celery
 	@tools/setup build test
 	@tests/run test
 

@@ -10,6 +10,9 @@ namespace signalbox {
 PipelineKeeper::PipelineKeeper(Io io, Options options) : io_(io), options_(options) {}
 
 Step PipelineKeeper::step() {
+  // What the store says is at least as old as the question: a slow answer is not a fresh one.
+  const auto asked_at = io_.clock.steady_now();
+  const ReceivedAt asked_at_utc = io_.clock.now();
   try {
     const LoadedPipelines loaded = io_.store.load();
     auto index = std::make_shared<const PipelineIndex>(loaded.pipelines);
@@ -21,8 +24,8 @@ Step PipelineKeeper::step() {
              {{"pipelines_count", index->size()}, {"total_tickers", index->ticker_count()}});
     io_.current.with([&](PipelineView& view) {
       view.index = std::move(index);
-      view.loaded_at = io_.clock.steady_now();
-      view.loaded_at_utc = io_.clock.now();
+      view.loaded_at = asked_at;
+      view.loaded_at_utc = asked_at_utc;
       ++view.loads;
       view.malformed_rows = loaded.malformed.size();
       view.last_error.clear();

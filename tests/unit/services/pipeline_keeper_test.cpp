@@ -17,6 +17,7 @@ class FakeStore final : public PipelineStore {
  public:
   LoadedPipelines load() override {
     ++loads;
+    if (clock != nullptr) clock->advance(takes);
     if (fails) throw IoError("postgresql", "planned");
     return loaded;
   }
@@ -33,6 +34,8 @@ class FakeStore final : public PipelineStore {
   bool fails = false;
   int loads = 0;
   int changes = 0;
+  ManualClock* clock = nullptr;  ///< moved by `takes` with each load
+  milliseconds takes{0};
   std::stop_source stop;
 };
 
@@ -62,6 +65,15 @@ TEST(PipelineKeeper, ALoadThatFailsLeavesTheLastIndexWhoseAgeShows) {
   EXPECT_EQ(view.failed_loads, 1u);
   EXPECT_FALSE(why_unusable(view, k.clock.steady_now(), milliseconds{2'000}));
   EXPECT_TRUE(why_unusable(view, k.clock.steady_now(), milliseconds{1'999}));
+}
+
+TEST(PipelineKeeper, TheAgeOfTheIndexCountsFromTheQuestionNotFromASlowAnswer) {
+  Keeper k;
+  k.store.clock = &k.clock;
+  k.store.takes = milliseconds{5'000};
+  k.keeper.step();
+  EXPECT_FALSE(why_unusable(k.current.copy(), k.clock.steady_now(), milliseconds{5'000}));
+  EXPECT_TRUE(why_unusable(k.current.copy(), k.clock.steady_now(), milliseconds{4'999}));
 }
 
 TEST(PipelineKeeper, NothingIsMatchedBeforeTheFirstLoad) {
