@@ -53,7 +53,7 @@ struct ClaimBatch {
   std::span<const FenceMove> moves;
   /// The signal that is cut here; a move to the next message forgets it.
   std::optional<Cut> cut{};
-  DatabaseTime database_now{};  ///< of the ledger's answer that the requests rest on
+  DatabaseTime database_now{};  ///< the database's clock now, by the ledger's last answer
 };
 
 struct EnqueuedTask {

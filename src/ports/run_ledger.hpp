@@ -27,6 +27,12 @@ struct PairSince {
   DatabaseTime since;
 };
 
+/// The database's clock so long after an answer: what a claim is stamped with, so that a run of the
+/// pair that came and went between the answer and the claim is not taken for the claim's own.
+inline DatabaseTime later(DatabaseTime answer, std::chrono::steady_clock::duration elapsed) {
+  return answer + std::chrono::floor<std::chrono::microseconds>(elapsed);
+}
+
 /// The executions of all pipelines, whoever started them. One thread owns a ledger.
 class RunLedger {
  public:

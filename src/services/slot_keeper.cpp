@@ -50,12 +50,14 @@ bool SlotKeeper::drain() {
   pipelines.erase(repeats.begin(), repeats.end());
   io_.tally.with([](TriggerCounters& counters) { ++counters.queries; });
   const ActiveRuns active = io_.ledger.active(pipelines);
+  const auto answered_at = io_.clock.steady_now();
   std::vector<HeldDecision> decisions;
   for (const HeldTask& task : held) {
     if (auto decision = decide(task, *view.index, active)) decisions.push_back(*decision);
   }
   if (decisions.empty()) return false;
-  tell(io_.queue.settle_held(decisions, active.now), decisions);
+  const DatabaseTime now = later(active.now, io_.clock.steady_now() - answered_at);
+  tell(io_.queue.settle_held(decisions, now), decisions);
   return true;
 }
 

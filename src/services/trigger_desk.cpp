@@ -90,7 +90,8 @@ struct TriggerDesk::Work {
   std::vector<SignalPairs> signals;
   std::vector<Match> matches;   ///< reused for each signal
   std::vector<NoMatch> others;  ///< likewise
-  DatabaseTime database_now{};
+  DatabaseTime database_now{};  ///< at `answered_at`
+  std::chrono::steady_clock::time_point answered_at{};
   std::uint64_t pipelines_matched = 0;
 };
 
@@ -272,6 +273,7 @@ void TriggerDesk::ask_ledger(Work& work) {
   io_.tally.with([](TriggerCounters& counters) { ++counters.queries; });
   const ActiveRuns active = io_.ledger.active(pipelines);
   work.database_now = active.now;
+  work.answered_at = io_.clock.steady_now();
   std::unordered_map<Uuid, std::set<std::string_view>> running;
   for (const ActiveRun& run : active.runs) running[run.pipeline].insert(run.ticker);
   for (TaskRequest& request : work.requests) {
@@ -290,7 +292,7 @@ WriteOutcome TriggerDesk::enqueue(const WriteBatch& batch, Work& work) {
         .settled = std::span{work.settled}.subspan(call.first_settled, call.settled),
         .moves = call.moves,
         .cut = call.cut,
-        .database_now = work.database_now};
+        .database_now = later(work.database_now, io_.clock.steady_now() - work.answered_at)};
     for (const TaskRequest& request : claim.requests) log_matched(request);
     TriggerCounters counted =
         count_before(claim, std::span{work.signals}.subspan(call.first_signal, call.signals));

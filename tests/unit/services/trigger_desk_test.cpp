@@ -34,6 +34,8 @@ class RecordingQueue final : public TaskQueue {
   FenceMap read_fences(std::span<const TopicPartition>) override { return fences; }
   std::optional<Cut> read_cut(const TopicPartition&) override { return cut; }
   ClaimOutcome claim(const ClaimBatch& batch) override {
+    claimed_at.push_back(batch.database_now);
+    if (clock != nullptr) clock->advance(takes);
     Heard heard{.requests = {batch.requests.begin(), batch.requests.end()},
                 .settled = {},
                 .moves = {batch.moves.begin(), batch.moves.end()}};
@@ -61,6 +63,9 @@ class RecordingQueue final : public TaskQueue {
   std::optional<ClaimOutcome> answer;
   std::vector<SinkWarning> warnings;
   std::vector<Heard> calls;
+  std::vector<DatabaseTime> claimed_at;
+  ManualClock* clock = nullptr;  ///< moved by `takes` with each call
+  std::chrono::milliseconds takes{0};
 };
 
 class RecordingLedger final : public RunLedger {
@@ -297,6 +302,17 @@ TEST_F(Desk, AQueueThatMayEvictClaimsIsNotWorkedWithUnlessAllowed) {
   desk_.reset();
   rules_.eviction = Eviction::Allowed;
   EXPECT_TRUE(std::holds_alternative<Committed>(write()));
+}
+
+TEST_F(Desk, StampsEachCallWithTheDatabasesClockAsItIsThenNotAsItWasAtTheAnswer) {
+  rules_.calls.tasks = 1;
+  queue_.clock = &clock_;
+  queue_.takes = std::chrono::milliseconds{2'000};
+  signal("s1", "AAPL");
+  signal("s2", "AAPL");
+  write();
+  EXPECT_THAT(queue_.claimed_at,
+              ElementsAre(DatabaseTime{}, DatabaseTime{std::chrono::seconds{2}}));
 }
 
 TEST_F(Desk, GoesOnBehindTheLastPairOfASignalThatWasCut) {
